@@ -1,0 +1,64 @@
+"""What can go wrong on purpose, and the exit code each ends with.
+
+SrvctlError
+├── UsageError         the command line makes no sense            exit 2
+├── ConfigError        a setting is wrong; names its source       exit 78
+├── BindError          a socket could not be opened               exit 3
+└── AppError           the application cannot be imported         exit 3 (of the worker that tried)
+
+Each message is a full sentence for an operator: what is wrong, where, and what would be right.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every ``srvctl`` command (sysexits(3) for 78)."""
+
+    OK = 0  #: Asked to stop, or the command succeeded.
+    INTERNAL = 1  #: A bug in srvctl.
+    USAGE = 2  #: The command line could not be understood.
+    NEVER_UP = 3  #: The application never came up, or its address could not be bound.
+    NO_INSTANCE = 4  #: No such instance, or it is not reachable.
+    REFUSED = 5  #: The command was refused or failed.
+    CONFIG = 78  #: The configuration is wrong.
+
+
+class SrvctlError(Exception):
+    """Base of every error that ends a command with one clear message instead of a traceback."""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+
+class UsageError(SrvctlError):
+    """The command line makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(SrvctlError):
+    """A setting is missing, unknown or has a value that cannot be used."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class BindError(SrvctlError):
+    """A socket could not be opened at an address the user asked for."""
+
+    exit_code = ExitCode.NEVER_UP
+
+
+class AppError(SrvctlError):
+    """The application could not be imported or called.
+
+    Attributes:
+        details: The traceback of the user's own code, ready to print; empty when there is none.
+    """
+
+    exit_code = ExitCode.NEVER_UP
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details

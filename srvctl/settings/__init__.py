@@ -1,0 +1,1 @@
+"""The settings: declared in `groups`, read by `load`."""

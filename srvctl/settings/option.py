@@ -1,0 +1,30 @@
+"""How one setting presents itself: the metadata beside each field of a settings group.
+
+From it come the command-line flag, the environment variables, the file key, `srvctl check` and the
+reference documentation; nothing about a setting is written twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Metadata of one setting, attached with `typing.Annotated`.
+
+    Attributes:
+        help: One sentence for ``--help`` and the reference.
+        flag: The long flag, e.g. ``--workers``; empty when the setting is the ``APP`` argument.
+        metavar: What stands for the value in ``--help``; empty picks one from the type.
+        env: Environment variables of other tools that are read below ``SRVCTL_*``, first found wins.
+        minimum: Smallest number allowed, inclusive.
+        maximum: Largest number allowed, inclusive.
+    """
+
+    help: str
+    flag: str = ""
+    metavar: str = ""
+    env: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
