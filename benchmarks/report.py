@@ -1,0 +1,184 @@
+"""From what was measured to a table or JSON. Pure: prints nothing, reads no clock, asks no system.
+
+Every figure of a round is summed up by its median; ratios are taken within a round, where both servers had
+the same machine, and only then summed up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.servers import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from benchmarks.results import Comparison, ServerResult
+
+_MIB = 1024 * 1024
+_NONE = "-"
+#: Share of the servers' CPU that may go to others before figures are called into question.
+_QUIET = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of one figure over the rounds, and its extremes."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, figures: Iterable[float | None]) -> Spread | None:
+        """Sum up the figures that exist; None when none does."""
+        known = [figure for figure in figures if figure is not None]
+        return cls(median(known), min(known), max(known)) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One server's rounds in a few figures."""
+
+    requests_per_second: Spread | None
+    cpu_us_per_request: Spread | None
+    cpu_ratio: Spread | None
+    p99_ms: Spread | None
+
+
+def summarise(comparison: Comparison, baseline: str = BASELINE) -> dict[str, Summary]:
+    """Return each server's figures, by its name."""
+    base = next((result for result in comparison.results if result.name == baseline), None)
+    return {
+        result.name: Summary(
+            requests_per_second=Spread.of(each.requests_per_second for each in result.rounds),
+            cpu_us_per_request=Spread.of(each.cpu_us_per_request for each in result.rounds),
+            cpu_ratio=Spread.of(_ratios(base, result)),
+            p99_ms=Spread.of(each.load.p99_ms for each in result.rounds),
+        )
+        for result in comparison.results
+    }
+
+
+def _ratios(base: ServerResult | None, result: ServerResult) -> list[float]:
+    """Return baseline ÷ server of CPU per request, for each round both of them took part in."""
+    if base is None:
+        return []
+    of_base = {each.number: each.cpu_us_per_request for each in base.rounds}
+    return [
+        of_base[each.number] / each.cpu_us_per_request
+        for each in result.rounds
+        if each.number in of_base and each.cpu_us_per_request
+    ]
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return everything measured and its summary, for a JSON file."""
+    whole = asdict(comparison)
+    summaries = summarise(comparison)
+    for result in whole["results"]:
+        result["summary"] = asdict(summaries[result["name"]])
+    whole["baseline"] = BASELINE
+    return whole
+
+
+def text(comparison: Comparison) -> str:
+    """Return the heading, the table and its footnotes, as Markdown that reads well in a terminal too."""
+    blocks = [_heading(comparison)]
+    if comparison.results:
+        blocks.append(_table(comparison))
+    blocks.append(_notes(comparison))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _heading(comparison: Comparison) -> str:
+    plan = comparison.plan
+    machine = ", ".join(f"{name} {value}" for name, value in comparison.machine.items())
+    apart = "server and wrk on a CPU each" if plan.pinned else "server and wrk share the CPUs"
+    return (
+        f"{plan.workload}: {plan.rounds} interleaved rounds of {plan.seconds:g} s,"
+        f" {plan.connections} connections, one worker, {apart}\n{machine}"
+    )
+
+
+def _table(comparison: Comparison) -> str:
+    summaries = summarise(comparison)
+    columns: dict[str, Callable[[ServerResult, Summary], str]] = {
+        "server": lambda result, _: result.name,
+        "version": lambda result, _: result.version,
+        "req/s": lambda _, summary: _number(summary.requests_per_second, ",.0f"),
+        "CPU µs/req": lambda _, summary: _number(summary.cpu_us_per_request, ".1f"),
+        f"{BASELINE} ÷ this": lambda _, summary: _number(summary.cpu_ratio, ".2f"),
+        "min to max": lambda _, summary: _range(summary.cpu_ratio),
+        "p99 ms": lambda _, summary: _number(summary.p99_ms, ".1f"),
+        "PSS MiB": lambda result, _: f"{result.footprint.pss_bytes / _MIB:.1f}",
+        "root PSS": lambda result, _: f"{result.footprint.root_pss_bytes / _MIB:.1f}",
+        "alone MiB": lambda result, _: f"{result.footprint.alone_bytes / _MIB:.1f}",
+        "idle ms/s": lambda result, _: _idle(result.footprint.idle_ms_per_second),
+        "root idle": lambda result, _: _idle(result.footprint.root_idle_ms_per_second),
+        "errors": lambda result, _: str(result.errors.total),
+    }
+    rows = [
+        [cell(result, summaries[result.name]) for cell in columns.values()] for result in comparison.results
+    ]
+    return _aligned(list(columns), rows, left=2)
+
+
+def _aligned(header: list[str], rows: list[list[str]], left: int) -> str:
+    """Return a Markdown table with columns of equal width, the first `left` of them aligned to the left."""
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * width if at < left else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+    lines = [header, rule, *rows]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.ljust(width) if at < left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        + " |"
+        for line in lines
+    )
+
+
+def _notes(comparison: Comparison) -> str:
+    notes = [
+        f"ERRORS under load, its figures do not count: {result.name}: {result.errors}"
+        for result in comparison.results
+        if result.errors.total
+    ]
+    notes += _disturbance(comparison)
+    notes += [f"left out: {name}: {reason}" for name, reason in comparison.left_out.items()]
+    notes += [f"{result.name}: {_companions(result)}" for result in comparison.results if result.companions]
+    return "\n".join(f"- {note}" for note in notes)
+
+
+def _disturbance(comparison: Comparison) -> list[str]:
+    """Return a note on what else ran on the servers' CPU, if that is known."""
+    others = Spread.of(each.others_share for result in comparison.results for each in result.rounds)
+    if others is None:
+        return []
+    verdict = "quiet machine" if others.median <= _QUIET else "BUSY MACHINE, repeat on a quiet one"
+    return [
+        (
+            f"{verdict}: other processes took {others.median:.0%} of the servers' CPU"
+            f" ({others.low:.0%} to {others.high:.0%} by round)"
+        )
+    ]
+
+
+def _companions(result: ServerResult) -> str:
+    return ", ".join(f"{name} {found or 'not installed'}" for name, found in result.companions.items())
+
+
+def _number(spread: Spread | None, form: str) -> str:
+    return _NONE if spread is None else format(spread.median, form)
+
+
+def _range(spread: Spread | None) -> str:
+    return _NONE if spread is None else f"{spread.low:.2f} to {spread.high:.2f}"
+
+
+def _idle(milliseconds: float | None) -> str:
+    return _NONE if milliseconds is None else f"{milliseconds:.2f}"

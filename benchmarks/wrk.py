@@ -1,0 +1,134 @@
+"""Running ``wrk`` and reading the JSON line its script prints. The only module that knows wrk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import WrkError, WrkMissingError
+
+if TYPE_CHECKING:
+    from benchmarks.workloads import Workload
+
+_SCRIPT = Path(__file__).resolve().parent / "wrk" / "load.lua"
+#: wrk ends on time by itself; this much later it hangs.
+_GRACE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Failures by kind, as wrk counts them: answers of 400 and above, and four of the socket's."""
+
+    connect: int = 0
+    read: int = 0
+    write: int = 0
+    status: int = 0
+    timeout: int = 0
+
+    def __add__(self, other: Errors) -> Errors:
+        return Errors(
+            self.connect + other.connect,
+            self.read + other.read,
+            self.write + other.write,
+            self.status + other.status,
+            self.timeout + other.timeout,
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {kind}" for kind, count in asdict(self).items() if count) or "none"
+
+    @property
+    def total(self) -> int:
+        """All of them together."""
+        return self.connect + self.read + self.write + self.status + self.timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one run did. Latencies are in milliseconds, None where wrk did not record them."""
+
+    requests: int
+    seconds: float
+    received_bytes: int
+    p50_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    errors: Errors
+
+
+def find() -> str:
+    """Return the path of wrk.
+
+    Raises:
+        WrkMissingError: It is not installed.
+    """
+    path = shutil.which("wrk")
+    if path is None:
+        raise WrkMissingError("wrk is not installed; install the package 'wrk' (Debian, Ubuntu, Homebrew).")
+    return path
+
+
+def wrk_version() -> str:
+    """Return the version wrk prints of itself, e.g. ``4.1.0``."""
+    shown = subprocess.run([find(), "--version"], capture_output=True, text=True, check=False).stdout
+    return shown.partition(" [")[0].removeprefix("wrk ").strip() or "unknown"
+
+
+def command(workload: Workload, port: int, *, seconds: float, connections: int) -> list[str]:
+    """Return the command line of one run; wrk takes whole seconds only."""
+    headers = [part for name, value in workload.headers.items() for part in ("-H", f"{name}: {value}")]
+    url = f"http://127.0.0.1:{port}{workload.path}"
+    load = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(_SCRIPT)]
+    request = [workload.method, str(workload.body_size), str(workload.pipeline)]
+    return [find(), *load, *headers, url, "--", *request]
+
+
+def run(workload: Workload, port: int, *, seconds: float, connections: int) -> Load:
+    """Put a server under load and return what came of it.
+
+    Raises:
+        WrkError: wrk failed, hung, or finished no request.
+    """
+    line = command(workload, port, seconds=seconds, connections=connections)
+    try:
+        done = subprocess.run(
+            line, capture_output=True, text=True, check=False, timeout=seconds + _GRACE_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WrkError(f"wrk did not end within {seconds + _GRACE_SECONDS:g} s.") from error
+    if done.returncode != 0:
+        raise WrkError(f"wrk exited with code {done.returncode}: {(done.stderr or done.stdout).strip()}")
+    return parse(done.stdout)
+
+
+def parse(output: str) -> Load:
+    """Return the figures in wrk's output.
+
+    Raises:
+        WrkError: There are none, or no request was finished.
+    """
+    line = next((line for line in reversed(output.splitlines()) if line.startswith("{")), None)
+    if line is None:
+        raise WrkError(f"wrk printed no figures: {output.strip() or 'nothing at all'}")
+    figures = json.loads(line)
+    errors = Errors(**figures["errors"])
+    if not figures["requests"]:
+        raise WrkError(f"wrk finished no request; its errors: {errors}.")
+    return Load(
+        requests=figures["requests"],
+        seconds=figures["duration_us"] / 1e6,
+        received_bytes=figures["bytes"],
+        p50_ms=_milliseconds(figures["p50_us"]),
+        p99_ms=_milliseconds(figures["p99_us"]),
+        p999_ms=_milliseconds(figures["p999_us"]),
+        errors=errors,
+    )
+
+
+def _milliseconds(microseconds: int) -> float | None:
+    """Return a latency, or None for 0: wrk 4 has no high percentiles of pipelined requests."""
+    return microseconds / 1000 if microseconds else None
