@@ -103,7 +103,10 @@ def _holding_ancestors(
     process: psutil.Process, kind: str, holds: Callable[[Any], bool]
 ) -> Iterator[psutil.Process]:
     """Yield the parents that hold the address too: to stop a server, stop it and not one of its workers."""
-    for parent in process.parents():
-        if not any(holds(connection) for connection in parent.net_connections(kind)):
-            return
-        yield parent
+    import psutil  # noqa: PLC0415 - see the module's docstring
+
+    with contextlib.suppress(psutil.Error):  # a parent of another user's: what was found so far is the answer
+        for parent in process.parents():
+            if not any(holds(connection) for connection in parent.net_connections(kind)):
+                return
+            yield parent

@@ -348,6 +348,19 @@ class TestTakenPort:
             monkeypatch.setattr(psutil, "net_connections", lambda _kind: found)
             assert f" by pid {pid} (" in refusal(f"127.0.0.1:{port}")
 
+    def test_a_parent_that_may_not_be_looked_at_does_not_hide_the_holder(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A service's parent is usually root's."""
+
+        def deny(self: psutil.Process, _kind: str) -> None:
+            raise psutil.AccessDenied(self.pid)
+
+        monkeypatch.setattr(psutil.Process, "net_connections", deny)
+        with taken() as other:
+            port = other.getsockname()[1]
+            assert f" is already in use by pid {os.getpid()} (" in refusal(f"127.0.0.1:{port}")
+
     @pytest.mark.parametrize("listed", [[], psutil.AccessDenied(1), OSError(errno.EACCES, "no")])
     def test_without_leave_to_look_there_is_no_pid(
         self, listed: object, monkeypatch: pytest.MonkeyPatch
