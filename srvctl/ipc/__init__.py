@@ -1,0 +1,1 @@
+"""How the processes talk: pure codecs, no sockets."""

@@ -1,0 +1,1 @@
+"""Loggers, their lines and the access log."""

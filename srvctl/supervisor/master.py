@@ -1,0 +1,55 @@
+"""The master's loop, whole: wait, decide, act."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from srvctl.supervisor.actions import Exit
+from srvctl.supervisor.events import Started
+
+if TYPE_CHECKING:
+    import logging
+
+    from srvctl.errors import ExitCode
+    from srvctl.supervisor.effects import Effects
+    from srvctl.supervisor.events import Event
+    from srvctl.supervisor.fleet import Fleet
+    from srvctl.supervisor.poller import Poller
+
+
+class Master:
+    """Joins the three parts; `run` returns when the fleet says so."""
+
+    def __init__(self, fleet: Fleet, poller: Poller, effects: Effects, trace: logging.Logger) -> None:
+        self._fleet = fleet
+        self._poller = poller
+        self._effects = effects
+        self._trace = trace
+
+    def run(self) -> ExitCode:
+        """Supervise until nothing is left to supervise."""
+        code = self._dispatch(Started())
+        while code is None:
+            for event in self._poller.wait(self._fleet.next_deadline()):
+                code = self._dispatch(event)
+                if code is not None:
+                    break
+        return code
+
+    def _dispatch(self, event: Event) -> ExitCode | None:
+        """Handle an event and whatever its actions cause at once."""
+        pending = deque([event])
+        while pending:
+            event = pending.popleft()
+            actions = self._fleet.handle(event, time.monotonic())
+            if actions:
+                self._trace.debug("%s -> %s", event, actions)
+            for action in actions:
+                if isinstance(action, Exit):
+                    return action.code
+                result = self._effects.perform(action)
+                if result is not None:
+                    pending.append(result)
+        return None

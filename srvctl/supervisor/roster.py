@@ -1,0 +1,111 @@
+"""What the master knows: one record per worker and per slot, and questions about them.
+
+Observed state only; `fleet` compares it with what is wanted. Knows nothing of processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from srvctl.supervisor.lifecycle import HOLDING, Step, WorkerState, after, may
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process as the master sees it; lives once.
+
+    Attributes:
+        number: Unique for the life of the master.
+        slot: The place it serves, 0…n-1.
+        generation: The code it was started with.
+        state: Where it is in its life.
+        pid: Its process id once it is forked.
+        deadline: When (monotonic seconds) its state has lasted too long.
+        ready_at: When it became ready.
+        explained: It said itself why it cannot serve; nothing more needs to be logged about that.
+    """
+
+    number: int
+    slot: int
+    generation: int
+    state: WorkerState = WorkerState.FORKING
+    pid: int | None = None
+    deadline: float | None = None
+    ready_at: float | None = None
+    explained: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it serves."""
+        return self.state is WorkerState.READY
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether it serves its slot or soon will."""
+        return self.state in HOLDING
+
+    def may(self, step: Step) -> bool:
+        """Return whether this step is possible now."""
+        return may(self.state, step)
+
+    def take(self, step: Step) -> None:
+        """Move on.
+
+        Raises:
+            KeyError: The lifecycle has no such move.
+        """
+        self.state = after(self.state, step)
+
+    def __str__(self) -> str:
+        return f"worker [{self.pid}]" if self.pid is not None else f"worker #{self.number}"
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place for one worker, and the memory of how its workers fared.
+
+    Attributes:
+        failures: Workers in a row that died too soon.
+        not_before: When (monotonic seconds) the next worker may be started.
+    """
+
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class Roster:
+    """All workers that are not gone, and all slots ever used."""
+
+    workers: dict[int, Worker] = field(default_factory=dict)
+    slots: dict[int, Slot] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Worker]:
+        """Iterate over a snapshot, oldest worker first."""
+        return iter(list(self.workers.values()))
+
+    def add(self, worker: Worker) -> None:
+        """Take a new worker in."""
+        self.workers[worker.number] = worker
+
+    def remove(self, worker: Worker) -> None:
+        """Forget a worker that is gone."""
+        del self.workers[worker.number]
+
+    def slot(self, index: int) -> Slot:
+        """Return the slot's record, making it on first use."""
+        return self.slots.setdefault(index, Slot())
+
+    def holders(self, slot: int) -> list[Worker]:
+        """Return the workers that serve a slot or soon will, oldest first."""
+        return [worker for worker in self.workers.values() if worker.slot == slot and worker.holds_slot]
+
+    def is_served(self, slot: int, generation: int | None = None) -> bool:
+        """Return whether a ready worker (of a generation, if given) holds the slot."""
+        return any(
+            worker.is_ready and generation in {None, worker.generation} for worker in self.holders(slot)
+        )

@@ -1,0 +1,78 @@
+"""Signals of the master become events: a handler that does nothing, and a wake-up socket in the poller.
+
+CPython writes the number of each signal into the wake-up socket from its C-level handler, so no Python
+code runs at signal time and nothing can be interrupted half-way (the self-pipe pattern).
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING, Final
+
+from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from srvctl.supervisor.events import Event
+
+#: What each signal asks of the fleet.
+MEANINGS: Final[dict[signal.Signals, Event]] = {
+    signal.SIGTERM: StopAsked(by="SIGTERM"),
+    signal.SIGINT: StopAsked(by="SIGINT"),
+    signal.SIGQUIT: StopAsked(by="SIGQUIT", immediately=True),
+    signal.SIGHUP: ReloadAsked(by="SIGHUP"),
+    signal.SIGTTIN: ScaleAsked(by="SIGTTIN", change=+1),
+    signal.SIGTTOU: ScaleAsked(by="SIGTTOU", change=-1),
+}
+
+#: Reserved for reopening logs and for upgrades; must not kill the master meanwhile.
+_RESERVED: Final = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+def _enqueued_by_the_interpreter(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: the wake-up socket has it, where SIG_IGN would not put it, and SIG_DFL would kill."""
+
+
+class SignalInbox:
+    """Owns the wake-up socket; one instance while the master runs."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        # A full socket loses only repetitions: thousands are unread, and one SIGCHLD reaps all.
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (*MEANINGS, *_RESERVED, signal.SIGCHLD):
+            signal.signal(number, _enqueued_by_the_interpreter)
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when a signal came."""
+        return self._reader.fileno()
+
+    def take_nowait(self) -> list[signal.Signals]:
+        """Return the signals that came, in order."""
+        try:
+            return [signal.Signals(number) for number in self._reader.recv(4096)]
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        """Stop listening; in a forked child this leaves the master's inbox alone."""
+        signal.set_wakeup_fd(-1)
+        self._reader.close()
+        self._writer.close()
+
+
+def reset_in_child() -> None:
+    """Give a forked worker its own signals; to be called while all are blocked.
+
+    TERM ends it (until the worker's loop takes over); what a terminal or an operator sends to the whole
+    process group is the master's business. Handlers rather than SIG_IGN, because programs that the
+    application starts would inherit SIG_IGN.
+    """
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, *_RESERVED):
+        signal.signal(number, _enqueued_by_the_interpreter)

@@ -1,0 +1,1 @@
+"""One worker process: an event loop, the application, and the HTTP server that joins them."""

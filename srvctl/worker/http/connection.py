@@ -1,0 +1,316 @@
+"""One client connection: bytes in to the codec, requests to cycles, one response at a time, bytes out.
+
+Owns the transport, the order of pipelined requests, flow control in both directions and the connection's
+deadline. Called by the event loop, the codec and the cycles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, Final, cast
+
+from srvctl.worker.http.cycle import RequestCycle
+from srvctl.worker.http.headers import status_line
+from srvctl.worker.http.httptools_codec import HttptoolsCodec
+from srvctl.worker.http.protocol import ProtocolError
+from srvctl.worker.http.scope import build_scope
+
+if TYPE_CHECKING:
+    from srvctl.worker.http.protocol import RequestHead
+    from srvctl.worker.http.scope import Address
+    from srvctl.worker.server import Server
+
+_HIGH_WATER: Final = 64 * 1024  #: unread request body, or unsent response, from which the other side waits
+_MAX_UNREAD: Final = 256 * 1024  #: request body nobody reads that is still taken in to save the connection
+_LINGER: Final = 2.0  #: seconds to take in what a client still sends after it was refused
+_NEVER: Final = float("inf")
+_REQUEST_TIMEOUT: Final = 408
+
+
+class HttpConnection(asyncio.Protocol):
+    """Speaks HTTP/1.1 with one client."""
+
+    __slots__ = (
+        "_client",
+        "_codec",
+        "_cycle",
+        "_discarded",
+        "_is_closing",
+        "_queue",
+        "_reading_paused",
+        "_refusal",
+        "_server",
+        "_sockname",
+        "_transport",
+        "can_write",
+        "deadline",
+        "idle_since",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._codec = HttptoolsCodec(self, server.limits.request_head_size, server.limits.request_fields)
+        self._cycle: RequestCycle | None = None  #: the request being answered
+        self._queue: deque[RequestCycle] = deque()  #: requests that came before their turn
+        self.can_write: asyncio.Future[None] | None = None  #: set while the client does not read
+        self._reading_paused = False
+        self._is_closing = False  #: what comes in is no longer looked at
+        self._refusal: ProtocolError | None = None  #: why the client gets an error after the responses due
+        self._discarded = 0
+        self.idle_since = self.deadline = 0.0
+
+    # -- called by the event loop ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the connection."""
+        self._transport = transport = cast("asyncio.Transport", transport)
+        transport.set_write_buffer_limits(_HIGH_WATER)
+        self._client = _address(transport.get_extra_info("peername"))
+        self._sockname = _address(transport.get_extra_info("sockname"), own=True)
+        server = self._server
+        self.idle_since = server.now()
+        self.deadline = self.idle_since + server.timeouts.request_head
+        server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self._is_closing:
+            return
+        try:
+            self._codec.feed(data)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        if self._cycle is None and self._codec.is_inside_head and self.deadline is not _NEVER:
+            self._expect_rest_of_head()
+
+    def eof_received(self) -> bool:
+        """Return whether a response is still due to a client that shut down its sending side."""
+        self._drop_unfinished()
+        if self._cycle is None:
+            return False
+        for cycle in (self._cycle, *self._queue):
+            cycle.client_finished()
+        return True
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End the connection."""
+        self._is_closing = True
+        self.deadline = _NEVER
+        self.resume_writing()
+        for cycle in (self._cycle, *self._queue):
+            if cycle is not None:
+                cycle.client_left()
+        self._cycle = None
+        self._queue.clear()
+        self._server.connection_closed(self)
+
+    def pause_writing(self) -> None:
+        """Make the application wait: the client does not read."""
+        self.can_write = self._server.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let the application go on."""
+        if self.can_write is not None:
+            self.can_write.set_result(None)
+            self.can_write = None
+
+    # -- called by the codec ---------------------------------------------------------------------------
+
+    def head_received(self, head: RequestHead) -> None:
+        """Start or queue a request."""
+        server = self._server
+        scope = build_scope(
+            head,
+            "http",
+            self._client,
+            self._sockname,
+            server.root_path,
+            server.state,
+        )
+        cycle = RequestCycle(self, server, head, scope)
+        if self._cycle is None:
+            self.deadline = _NEVER
+            self._cycle = cycle
+            server.start(cycle)
+        else:
+            self._queue.append(cycle)
+            self._pause_reading()
+
+    def body_received(self, data: bytes) -> None:
+        """Take a piece of the body of the request that is being received."""
+        cycle = self._receiving()
+        if cycle is None:
+            self._discarded += len(data)
+            if self._discarded > _MAX_UNREAD:
+                self._close_lingering()
+            return
+        cycle.body_received(data)
+        if cycle.unread_size > _HIGH_WATER:
+            self._pause_reading()
+
+    def request_ended(self) -> None:
+        """Finish the request that is being received."""
+        cycle = self._queue[-1] if self._queue else self._cycle
+        if cycle is not None:
+            cycle.request_ended()
+        else:
+            self._discarded = 0
+            self._turn_idle()
+
+    def _receiving(self) -> RequestCycle | None:
+        """Return the request that is being received, or None when it is answered already."""
+        return self._queue[-1] if self._queue else self._cycle
+
+    # -- called by the cycles --------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._transport.write(data)
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """Send two pieces without joining them."""
+        self._transport.writelines((head, body))
+
+    def body_taken(self) -> None:
+        """Read on, now that the application took what was received."""
+        if not self._queue:
+            self._resume_reading()
+
+    def response_ended(self, cycle: RequestCycle) -> None:
+        """Go on to the next request, or to the end of the connection."""
+        if self._server.logs_access:
+            self._server.log_access(self._client, cycle)
+        if cycle is not self._cycle:
+            return
+        if not cycle.keep_alive:
+            if cycle.is_request_complete:
+                self._close()
+            else:
+                self._close_lingering()
+        elif self._queue:
+            self._cycle = self._queue.popleft()
+            self._server.start(self._cycle)
+            if not self._queue:
+                self._resume_reading()
+        else:
+            self._cycle = None
+            if self._refusal is not None:
+                self._send_refusal(self._refusal)
+            elif cycle.is_request_complete:
+                self._turn_idle()
+            self._resume_reading()
+
+    def response_broken(self, cycle: RequestCycle) -> None:
+        """End the connection in a way that the client cannot take for the end of the body."""
+        if cycle is self._cycle:
+            sock = self._transport.get_extra_info("socket")
+            if sock.family != socket.AF_UNIX:
+                # A body without a length ends with the connection: only a reset tells that it is cut off.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+
+    # -- called by the server --------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """End a connection whose deadline passed: quietly between requests, with 408 inside a head."""
+        if self._codec.is_inside_head and not self._is_closing:
+            self._refuse(ProtocolError(_REQUEST_TIMEOUT, "request head took too long"))
+        else:
+            self._transport.abort() if self._is_closing else self._close()
+
+    def drain(self, idle: float) -> None:
+        """Let the running request be the last; close after ``idle`` seconds without one."""
+        if self._cycle is None and not self._is_closing:
+            self.deadline = min(self.deadline, self.idle_since + idle)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
+    # -- the connection itself -------------------------------------------------------------------------
+
+    def _turn_idle(self) -> None:
+        server = self._server
+        self.idle_since = now = server.now()
+        timeout = server.timeouts.drain_idle if server.is_draining else server.timeouts.keep_alive
+        self.deadline = now + timeout
+
+    def _expect_rest_of_head(self) -> None:
+        """Give a request head that has begun its own time, counted from its first bytes."""
+        if self.idle_since is not _NEVER:
+            self.idle_since = _NEVER
+            self.deadline = self._server.now() + self._server.timeouts.request_head
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._is_closing:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Answer what cannot be understood, once the requests before it are answered."""
+        self._server.logger.warning("Invalid HTTP request received: %s.", error)
+        self._is_closing = True
+        self._refusal = error
+        self._drop_unfinished()
+        if self._cycle is None and not self._transport.is_closing():
+            self._send_refusal(error)
+
+    def _drop_unfinished(self) -> None:
+        """Give up the request that is being received: its body will never be whole."""
+        cycle = self._receiving()
+        if cycle is None or cycle.is_request_complete:
+            return
+        cycle.client_left()
+        if self._queue:
+            self._queue.pop()
+            return
+        self._cycle = None
+        if cycle.is_response_begun:
+            self._transport.abort()
+
+    def _send_refusal(self, error: ProtocolError) -> None:
+        body = b"Invalid HTTP request received."
+        fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n"
+        general = self._server.general_fields(0)
+        self.write(b"%b%b%b\r\n%b" % (status_line(error.status), general, fields % len(body), body))
+        self._close_lingering()
+
+    def _close(self) -> None:
+        self._is_closing = True
+        self._transport.close()
+
+    def _close_lingering(self) -> None:
+        """Say that nothing more will be sent, then take in what the client still sends.
+
+        Closing at once would make the kernel reset the connection for the unread bytes, and the client
+        could lose the response with it (RFC 9112 section 9.6).
+        """
+        self._is_closing = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self.deadline = self._server.now() + _LINGER
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+
+def _address(name: object, *, own: bool = False) -> Address | None:
+    """Return host and port as ASGI wants them; a Unix socket has its path as host, and only on our side."""
+    match name:
+        case (str(host), int(port), *_):
+            return host, port
+        case str(path) if own and path:
+            return path, None
+        case _:
+            return None

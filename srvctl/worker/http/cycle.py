@@ -1,0 +1,351 @@
+"""One request and its response: the ASGI conversation with the application.
+
+Knows the order of ASGI messages (a table) and the framing of responses; knows no parser and no loop API
+beyond futures. A response that cannot be completed ends the connection, so that no client ever takes the
+bytes of one response for another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from srvctl.worker.http.headers import CLOSE, STATUS_LINES, encode_fields, status_line
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from srvctl.worker.http.protocol import RequestHead
+
+    Message = dict[str, Any]
+    Application = Callable[
+        [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+        Awaitable[object],
+    ]
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_CONNECTION_CLOSE: Final = b"connection: close\r\n"
+_CONNECTION_KEEP_ALIVE: Final = b"connection: keep-alive\r\n"  # for HTTP/1.0, where closing is the default
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+_LARGE: Final = 16 * 1024  #: bodies from here on are not copied behind their head
+_NO_CONTENT: Final = 204
+_NOT_MODIFIED: Final = 304
+_BODILESS: Final = frozenset({_NO_CONTENT, _NOT_MODIFIED})  # RFC 9112 section 6.3
+_INTERNAL_ERROR: Final = 500
+_ERROR_BODY: Final = b"Internal Server Error"
+
+
+class ClientDisconnected(OSError):  # noqa: N818 - the name Starlette and uvicorn use
+    """Raised by ``send()`` after the client went away (ASGI HTTP spec 2.4)."""
+
+
+class CycleHost(Protocol):
+    """What a cycle needs of its connection."""
+
+    can_write: asyncio.Future[None] | None  #: what to wait for before more is sent, or None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """Send two pieces without joining them."""
+
+    def body_taken(self) -> None:
+        """Learn that the application took what was received of the body."""
+
+    def response_ended(self, cycle: RequestCycle) -> None:
+        """Learn that the response is complete."""
+
+    def response_broken(self, cycle: RequestCycle) -> None:
+        """Learn that the response can never be completed: the connection must not be used again."""
+
+
+class CycleServer(Protocol):
+    """What a cycle needs of its server."""
+
+    is_draining: bool  #: responses are the last on their connections
+    all_general_fields: bytes  #: the fields that the server adds to most responses
+
+    def general_fields(self, says: int) -> bytes:
+        """Return those of them that go beside the application's own fields, which say this (flags)."""
+
+    def report(self, error: BaseException | None, text: str) -> None:
+        """Log a fault of the application."""
+
+    def cycle_ended(self, cycle: RequestCycle) -> None:
+        """Learn that the application returned."""
+
+
+class RequestCycle:
+    """Runs the application for one request.
+
+    Args:
+        host: The connection.
+        server: The server.
+        head: The request.
+        scope: The ASGI scope made of it.
+    """
+
+    # What most requests never change is kept on the class: a request pays only for what it uses.
+    keep_alive: bool
+    is_request_complete = False
+    is_disconnected = False
+    status = 0
+    unread_size = 0  #: bytes of the body that are received and not taken by the application
+    task: asyncio.Task[None] | None = None
+    _body: list[bytes] | None = None
+    _is_body_taken = False
+    _has_eof = False
+    _waiters: list[asyncio.Future[None]] | None = None
+    _status_line = b""
+    _fields = b""
+    _length: int | None = None  #: bytes of the response body as the application announced them
+    _says = 0
+    _is_chunked = False
+    _sends_body = True
+    _remaining: int | None = None  #: bytes the announced length still allows
+
+    def __init__(
+        self, host: CycleHost, server: CycleServer, head: RequestHead, scope: dict[str, Any]
+    ) -> None:
+        self.head = head
+        self.scope = scope
+        self.keep_alive = head.keep_alive
+        self._host = host
+        self._server = server
+        self._accepts = _BEFORE_START
+
+    # -- from the connection ---------------------------------------------------------------------------
+
+    @property
+    def is_response_begun(self) -> bool:
+        """Whether bytes of the response were handed to the transport."""
+        return self._accepts is _STREAMING or self._accepts is _COMPLETE
+
+    def body_received(self, data: bytes) -> None:
+        """Take a piece of the request body."""
+        if self._accepts is _COMPLETE:
+            return  # nobody will ask for it
+        if self._body is None:
+            self._body = []
+        self._body.append(data)
+        self.unread_size += len(data)
+        self._wake()
+
+    def request_ended(self) -> None:
+        """Learn that the request is complete."""
+        self.is_request_complete = True
+        if self._waiters is not None:
+            self._wake()
+
+    def client_left(self) -> None:
+        """Learn that the connection is gone: a waiting application is told, and sending fails from now on."""
+        self.is_disconnected = True
+        self._wake()
+
+    def client_finished(self) -> None:
+        """Learn that the client sends nothing more: it left, or it only shut down its sending side.
+
+        A waiting application is told that the client left; one that sends its response may still succeed.
+        """
+        self.keep_alive = False
+        self._has_eof = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- the application -------------------------------------------------------------------------------
+
+    async def run(self, application: Application) -> None:
+        """Call the application; the client gets a whole response or the end of the connection."""
+        try:
+            result = await application(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass  # the application let our own exception pass: the usual end of a stream
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one request must not end the process
+            self._server.report(error, "Exception in ASGI application")
+            self._fail()
+        except BaseException:  # cancelled
+            self._fail()
+            raise
+        else:
+            if result is not None or self._accepts is not _COMPLETE:
+                self._check_return(result)
+        finally:
+            self._server.cycle_ended(self)
+
+    def _check_return(self, result: object) -> None:
+        if result is not None:
+            self._server.report(None, f"ASGI callable should return None, but returned {result!r:.100}.")
+        if self._accepts is not _COMPLETE and not self.is_disconnected:
+            started = "completing" if self.is_response_begun else "starting"
+            self._server.report(None, f"ASGI callable returned without {started} response.")
+            self._fail()
+
+    def _fail(self) -> None:
+        """Answer 500 if nothing was sent yet; else break the connection, so that the client notices."""
+        if self._accepts is _COMPLETE or self.is_disconnected:
+            return
+        if self._accepts is _STREAMING:
+            self._accepts = _COMPLETE
+            self._host.response_broken(self)
+        else:
+            self._remaining = None
+            self._start(_INTERNAL_ERROR, [(b"content-type", b"text/plain; charset=utf-8")])
+            self._send_first(_ERROR_BODY, more=False)
+
+    async def receive(self) -> Message:
+        """Return the next ASGI event: a piece of the body, or that the client left or was answered."""
+        while self._accepts is not _COMPLETE:
+            if self._body or (self.is_request_complete and not self._is_body_taken):
+                return self._take_body()
+            if self.is_disconnected or self._has_eof:
+                break
+            if self.head.expects_continue and not self.is_request_complete:
+                self.head.expects_continue = False
+                if self._accepts is not _STREAMING:
+                    self._host.write(_CONTINUE)
+            waiter = asyncio.get_running_loop().create_future()
+            if self._waiters is None:
+                self._waiters = []
+            self._waiters.append(waiter)
+            await waiter
+        return {"type": "http.disconnect"}
+
+    def _take_body(self) -> Message:
+        parts, self._body = self._body, None
+        data = b"" if not parts else parts[0] if len(parts) == 1 else b"".join(parts)
+        self.unread_size = 0
+        if self.is_request_complete:
+            self._is_body_taken = True
+            return {"type": "http.request", "body": data, "more_body": False}
+        self._host.body_taken()
+        return {"type": "http.request", "body": data, "more_body": True}
+
+    async def send(self, message: Message) -> None:
+        """Take an ASGI message.
+
+        Raises:
+            ClientDisconnected: The client went away.
+            RuntimeError: The message is out of order.
+            HeaderError: A header field must not be sent.
+        """
+        step = self._accepts.get(message["type"])
+        if step is None:
+            raise RuntimeError(self._order_error(message["type"]))
+        if self.is_disconnected:
+            raise ClientDisconnected("the client went away")
+        step(self, message)
+        if self._host.can_write is not None:
+            await asyncio.shield(self._host.can_write)
+
+    def _order_error(self, kind: object) -> str:
+        if self._accepts is _COMPLETE:
+            return f"Unexpected ASGI message {kind!r} sent, after response already completed."
+        expected = " or ".join(repr(name) for name in self._accepts)
+        return f"Expected ASGI message {expected}, but got {kind!r}."
+
+    # -- the response ----------------------------------------------------------------------------------
+
+    def _on_start(self, message: Message) -> None:
+        self._start(message["status"], message.get("headers", ()))
+
+    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Hold the head back: it leaves in one write with the first piece of the body."""
+        self._status_line = STATUS_LINES.get(status) or status_line(status)
+        self._fields, self._length, self._says = encode_fields(headers, status)
+        self.status = status
+        self._accepts = _STARTED
+
+    def _on_first_body(self, message: Message) -> None:
+        self._send_first(message.get("body", b""), message.get("more_body", False))
+
+    def _send_first(self, body: bytes, more: bool) -> None:
+        """Send the head and the first piece of the body."""
+        server, says = self._server, self._says
+        if says & CLOSE or server.is_draining:
+            self.keep_alive = False
+        sent = body
+        if self.status in _BODILESS or self.head.method == "HEAD":
+            sent = b""
+            framing = self._describe_absent(len(body))
+        elif self._length is not None:
+            self._remaining, framing = self._length, b""
+            self._spend(len(body), more=more)
+        elif not more:
+            framing = b"content-length: %d\r\n" % len(body)
+        elif self.head.version == "1.1":
+            self._is_chunked, framing, sent = True, _CHUNKED, _chunk(body, more=True)
+        else:  # HTTP/1.0: only the end of the connection ends the body
+            self.keep_alive, framing = False, b""
+        if not self.keep_alive:
+            framing += _CONNECTION_CLOSE
+        elif self.head.version == "1.0":
+            framing += _CONNECTION_KEEP_ALIVE
+        general = server.general_fields(says) if says else server.all_general_fields
+        head = (self._status_line, general, self._fields, framing, b"\r\n")
+        if len(sent) < _LARGE:
+            self._host.write(b"".join((*head, sent)))
+        else:
+            self._host.write_both(b"".join(head), sent)
+        self._accepts = _STREAMING
+        if not more:
+            self._complete()
+
+    def _describe_absent(self, size: int) -> bytes:
+        """Return the framing of a response without a body, whose length is the one it would have had.
+
+        The body of a HEAD response that the application gave all the same tells that length.
+        """
+        self._sends_body = False
+        wants_length = self._length is None and self.head.method == "HEAD" and size
+        return b"content-length: %d\r\n" % size if wants_length else b""
+
+    def _on_next_body(self, message: Message) -> None:
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if self._sends_body:
+            if self._remaining is not None:
+                self._spend(len(body), more=more)
+            data = _chunk(body, more=more) if self._is_chunked else body
+            if data:
+                self._host.write(data)
+        if not more:
+            self._complete()
+
+    def _spend(self, size: int, *, more: bool) -> None:
+        """Hold the application to the length it announced (RFC 9110 section 8.6).
+
+        Raises:
+            RuntimeError: The body is longer or shorter.
+        """
+        remaining = (self._remaining or 0) - size
+        if remaining < 0:
+            raise RuntimeError("Response content longer than Content-Length.")
+        if remaining > 0 and not more:
+            raise RuntimeError("Response content shorter than Content-Length.")
+        self._remaining = remaining
+
+    def _complete(self) -> None:
+        self._accepts = _COMPLETE
+        if self._waiters is not None:
+            self._wake()
+        self._host.response_ended(self)
+
+
+def _chunk(body: bytes, *, more: bool) -> bytes:
+    data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+    return data if more else data + _LAST_CHUNK
+
+
+# The order of ASGI messages: which is accepted in which state of the response, and what it does. A missing
+# entry is the application's error.
+_Steps = dict[str, Any]
+_BEFORE_START: Final[_Steps] = {"http.response.start": RequestCycle._on_start}  # noqa: SLF001 - part of the class
+_STARTED: Final[_Steps] = {"http.response.body": RequestCycle._on_first_body}  # noqa: SLF001 - as above
+_STREAMING: Final[_Steps] = {"http.response.body": RequestCycle._on_next_body}  # noqa: SLF001 - as above
+_COMPLETE: Final[_Steps] = {}

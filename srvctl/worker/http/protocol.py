@@ -1,0 +1,68 @@
+"""What a codec hands over, and how a client breaks the rules. Shared by every codec."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class ProtocolError(Exception):
+    """The client sent something that is answered with an error and the end of the connection.
+
+    Attributes:
+        status: The status to answer with.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class RequestHead:
+    """Request line and header fields, checked.
+
+    Attributes:
+        method: The method as sent, e.g. ``GET``.
+        target: The request target as sent.
+        version: ``1.0`` or ``1.1``.
+        headers: Names in lower case; order and repetitions as sent.
+        keep_alive: The client lets the connection go on after this request.
+        expects_continue: The client waits for ``100 Continue`` before it sends the body.
+    """
+
+    __slots__ = ("expects_continue", "headers", "keep_alive", "method", "target", "version")
+
+    def __init__(self, method: str, target: bytes, version: str, headers: Headers, keep_alive: bool) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.expects_continue = False
+
+
+class RequestSink(Protocol):
+    """Takes what a codec reads, in this order for each request: one head, any bodies, one end."""
+
+    def head_received(self, head: RequestHead) -> None:
+        """Take the head of the next request."""
+
+    def body_received(self, data: bytes) -> None:
+        """Take a piece of its body, never empty."""
+
+    def request_ended(self) -> None:
+        """Learn that the request is complete."""
+
+
+class Codec(Protocol):
+    """Turns the bytes of one connection into requests."""
+
+    is_inside_head: bool  #: a head has begun and is not complete
+
+    def feed(self, data: bytes) -> None:
+        """Read on.
+
+        Raises:
+            ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
+        """

@@ -1,0 +1,146 @@
+"""The life of a worker process, from its fork to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from srvctl.errors import AppError, ExitCode
+from srvctl.ipc.channel import ChannelError, Decoder, DrainAsked, Draining, Failed, Ready, encode
+from srvctl.worker.application import load_application
+from srvctl.worker.lifespan import Lifespan
+from srvctl.worker.server import Server
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable
+
+    from srvctl.ipc.channel import Message
+    from srvctl.settings.groups import Settings
+    from srvctl.worker.http.cycle import Application
+
+logger = logging.getLogger("srvctl.error")
+
+
+def serve(settings: Settings, sockets: Iterable[socket.socket], channel: socket.socket) -> int:
+    """Serve until the master or a signal asks to stop; return the exit code.
+
+    Args:
+        settings: What to serve and how.
+        sockets: The inherited listeners.
+        channel: The connection to the master.
+    """
+    pid = os.getpid()
+    logger.info("Started worker process [%d]", pid)
+    try:
+        application = load_application(settings.app)
+        with asyncio.Runner(loop_factory=_loop_factory(settings.workers.loop)) as runner:
+            runner.run(Worker(settings, application, channel).run(sockets))
+    except AppError as error:
+        _say(channel, Failed(str(error), error.details))
+        return ExitCode.NEVER_UP
+    logger.info("Finished worker process [%d]", pid)
+    return ExitCode.OK
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if name == "asyncio":
+        return None
+    try:
+        import uvloop  # noqa: PLC0415 - not every platform has it
+    except ImportError:
+        if name == "uvloop":
+            raise AppError("workers.loop is uvloop, but uvloop is not installed.") from None
+        return None
+    return uvloop.new_event_loop
+
+
+def _say(channel: socket.socket, message: Message) -> None:
+    """Send a message that is small enough never to block; a master that is gone needs none."""
+    with contextlib.suppress(OSError):
+        channel.sendall(encode(message))
+
+
+class Worker:
+    """Joins lifespan, server and channel inside the loop."""
+
+    def __init__(self, settings: Settings, application: Application, channel: socket.socket) -> None:
+        self._settings = settings
+        self._application = application
+        self._channel = channel
+        self._decoder = Decoder()
+        self._stop = asyncio.Event()
+        self._is_last = False
+
+    async def run(self, sockets: Iterable[socket.socket]) -> None:
+        """Start, serve, drain, shut down.
+
+        Raises:
+            AppError: The application's startup failed.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        self._channel.setblocking(False)
+        loop.add_reader(self._channel, self._read_channel)
+        lifespan = await self._start_application()
+        if self._stop.is_set():
+            return
+        server = self._make_server(lifespan)
+        await server.listen(sockets, self._settings.server.backlog)
+        _say(self._channel, Ready())
+        await self._stop.wait()
+        _say(self._channel, Draining())
+        logger.info("Shutting down")
+        await server.drain(last=self._is_last)
+        if lifespan is not None:
+            await lifespan.shutdown()
+
+    async def _start_application(self) -> Lifespan | None:
+        mode = self._settings.app.lifespan
+        if mode == "off":
+            return None
+        lifespan = Lifespan(self._application, mode)
+        startup = asyncio.ensure_future(lifespan.startup())
+        stop = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([startup, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if startup.done():
+            startup.result()
+        else:
+            await lifespan.cancel()
+            startup.cancel()
+        return lifespan
+
+    def _make_server(self, lifespan: Lifespan | None) -> Server:
+        settings = self._settings
+        return Server(
+            self._application,
+            state=lifespan.state if lifespan is not None else None,
+            context=contextvars.copy_context(),
+            root_path=settings.app.root_path,
+            http=settings.http,
+            limits=settings.limits,
+            timeouts=settings.timeouts,
+        )
+
+    def _read_channel(self) -> None:
+        """Obey the master; without one there is nothing to serve for."""
+        try:
+            data = self._channel.recv(65536)
+            messages = self._decoder.feed(data)
+        except BlockingIOError:
+            return
+        except (ChannelError, OSError):
+            data, messages = b"", []
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._channel)
+            self._stop.set()
+        for message in messages:
+            if isinstance(message, DrainAsked):
+                self._is_last = message.last
+                self._stop.set()

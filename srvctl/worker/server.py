@@ -1,0 +1,235 @@
+"""What all connections of one worker share: listeners, the application, cached header fields, the clock.
+
+Also the worker's drain: stop accepting, let requests finish, close what is idle, cancel what is late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from srvctl.worker.http.connection import HttpConnection
+from srvctl.worker.http.headers import DATE, SERVER
+
+if TYPE_CHECKING:
+    import contextvars
+    from collections.abc import Iterable
+
+    from srvctl.settings.groups import HttpSettings, LimitSettings, TimeoutSettings
+    from srvctl.worker.http.cycle import Application, RequestCycle
+    from srvctl.worker.http.scope import Address
+
+_TICK: Final = 1.0  #: seconds between looks at deadlines and the date
+_DRAIN_TICK: Final = 0.05
+_CANCEL_GRACE: Final = 1.0  #: seconds cancelled tasks have to clean up
+_SERVER_FIELD: Final = b"server: srvctl\r\n"
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(seconds: float) -> bytes:
+    """Return an IMF-fixdate (RFC 9110 section 5.6.7), whatever the locale."""
+    t = time.gmtime(seconds)
+    return (
+        f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year:04} "
+        f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"
+    ).encode()
+
+
+class GeneralFields:
+    """The header fields the server adds to every response, as bytes that are joined once a second."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        extra = [_split(header) for header in settings.headers]
+        has_own_server = any(name.lower() == b"server" for name, _ in extra)
+        self._extra = b"".join(b"%b: %b\r\n" % field for field in extra)
+        self._server = _SERVER_FIELD if settings.server_header and not has_own_server else b""
+        self._sends_date = settings.date_header
+        self._date = b""
+        self.all = b""  #: what goes into most responses
+        self.renew(time.time())
+
+    def renew(self, now: float) -> None:
+        """Take a new date (seconds since the epoch)."""
+        if self._sends_date:
+            self._date = b"date: %b\r\n" % http_date(now)
+        self.all = self._date + self._server + self._extra
+
+    def beside(self, says: int) -> bytes:
+        """Return the fields for a response; those that its own fields say it has (flags) are left out."""
+        date = b"" if says & DATE else self._date
+        return date + (b"" if says & SERVER else self._server) + self._extra
+
+
+def _split(header: str) -> tuple[bytes, bytes]:
+    name, _, value = header.partition(":")
+    return name.strip().encode("latin-1"), value.strip().encode("latin-1")
+
+
+class Server:
+    """Serves one application on inherited listeners until it is drained.
+
+    Args:
+        application: The ASGI application.
+        state: What its lifespan put into ``scope["state"]``; None when lifespan is off.
+        context: The context each request starts from.
+        root_path: ASGI ``root_path``.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        state: dict[str, Any] | None,
+        context: contextvars.Context,
+        root_path: str,
+        http: HttpSettings,
+        limits: LimitSettings,
+        timeouts: TimeoutSettings,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time
+        self.state = state
+        self.root_path = root_path
+        self.limits = limits
+        self.timeouts = timeouts
+        self.is_draining = False
+        self.logger = logging.getLogger("srvctl.error")
+        self.connections: set[HttpConnection] = set()
+        self._application = application
+        self._context = context
+        self._fields = GeneralFields(http)
+        self.general_fields = self._fields.beside
+        self.all_general_fields = self._fields.all
+        self._cycles: set[RequestCycle] = set()
+        self._access = logging.getLogger("srvctl.access")
+        self.logs_access = not self._access.disabled and self._access.isEnabledFor(logging.INFO)
+        self._listeners: list[socket.socket] = []
+        self._servers: list[asyncio.AbstractServer] = []
+        self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
+        self._ticker = self.loop.call_later(_TICK, self._tick)
+
+    # -- listening -------------------------------------------------------------------------------------
+
+    async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
+        """Accept connections on duplicates of the sockets."""
+        for inherited in sockets:
+            sock = inherited.dup()
+            self._listeners.append(inherited)
+            if sock.family == socket.AF_UNIX:
+                # CPython 3.13 would remove the socket file when the first worker closes it.
+                keep: dict[str, Any] = {"cleanup_socket": False} if _removes_socket_files(self.loop) else {}
+                server = await self.loop.create_unix_server(self._connect, sock=sock, backlog=backlog, **keep)
+            else:
+                server = await self.loop.create_server(self._connect, sock=sock, backlog=backlog)
+            self._servers.append(server)
+
+    def _connect(self) -> HttpConnection:
+        return HttpConnection(self)
+
+    # -- called by the connections ---------------------------------------------------------------------
+
+    def start(self, cycle: RequestCycle) -> None:
+        """Run the application for a request, in a context of its own."""
+        self._cycles.add(cycle)
+        cycle.task = asyncio.Task(
+            cycle.run(self._application), loop=self.loop, name="request", context=self._context.copy()
+        )
+
+    def cycle_ended(self, cycle: RequestCycle) -> None:
+        """Forget a request whose application returned."""
+        self._cycles.discard(cycle)
+        if self.is_draining:
+            self._note_quiet()
+
+    def connection_closed(self, connection: HttpConnection) -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+        if self.is_draining:
+            self._note_quiet()
+
+    def log_access(self, client: Address | None, cycle: RequestCycle) -> None:
+        """Log a response."""
+        head = cycle.head
+        self._access.info(
+            '%s - "%s %s HTTP/%s" %d',
+            f"{client[0]}:{client[1]}" if client else "",
+            head.method,
+            head.target.decode("ascii", "backslashreplace"),
+            head.version,
+            cycle.status,
+        )
+
+    def report(self, error: BaseException | None, text: str) -> None:
+        """Log a fault of the application, with its traceback."""
+        self.logger.error(text, exc_info=error)
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._fields.renew(time.time())
+        self.all_general_fields = self._fields.all
+        now = self.now()
+        for connection in [late for late in self.connections if late.deadline <= now]:
+            connection.expire()
+        self._ticker = self.loop.call_later(_DRAIN_TICK if self.is_draining else _TICK, self._tick)
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    async def drain(self, *, last: bool) -> None:
+        """Stop accepting and return when every request is answered or the time for that is over.
+
+        Args:
+            last: Nobody takes over the listeners: what the kernel has queued on them is served first.
+        """
+        if last:
+            await self._accept_queued()
+        for server in self._servers:
+            server.close()
+        self.is_draining = True
+        for connection in list(self.connections):
+            connection.drain(self.timeouts.drain_idle)
+        self._ticker.cancel()
+        self._tick()
+        self._note_quiet()
+        if not self._quiet.is_set() and self._cycles:
+            self.logger.info("Waiting for %d requests to finish. (CTRL+C to force quit)", len(self._cycles))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), self.timeouts.graceful_shutdown)
+        await self._cut_off()
+        self._ticker.cancel()
+
+    async def _accept_queued(self) -> None:
+        """Take over what clients see as connected already, before the last listener closes and resets it."""
+        for listener in self._listeners:
+            with contextlib.suppress(OSError):  # BlockingIOError: nothing is queued any more
+                while True:
+                    sock, _ = listener.accept()
+                    sock.setblocking(False)
+                    await self.loop.connect_accepted_socket(self._connect, sock)
+
+    def _note_quiet(self) -> None:
+        if not self.connections and not self._cycles:
+            self._quiet.set()
+
+    async def _cut_off(self) -> None:
+        """Cancel what is late and close what is left."""
+        tasks = [cycle.task for cycle in self._cycles if cycle.task is not None]
+        if tasks:
+            text = "Cancel %d running task(s), timeout graceful shutdown exceeded"
+            self.logger.error(text, len(tasks))
+            for task in tasks:
+                task.cancel(msg="Task cancelled, timeout graceful shutdown exceeded")
+            await asyncio.wait(tasks, timeout=_CANCEL_GRACE)
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.sleep(0)  # lets the transports tell their protocols
+
+
+def _removes_socket_files(loop: asyncio.AbstractEventLoop) -> bool:
+    return sys.version_info >= (3, 13) and isinstance(loop, asyncio.SelectorEventLoop)
