@@ -12,18 +12,32 @@ Each message is a full sentence for an operator: what is wrong, where, and what 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every ``srvctl`` command (sysexits(3) for 78)."""
+    """Exit codes of every ``srvctl`` command (sysexits(3) for 78).
 
-    OK = 0  #: Asked to stop, or the command succeeded.
-    INTERNAL = 1  #: A bug in srvctl.
-    USAGE = 2  #: The command line could not be understood.
-    NEVER_UP = 3  #: The application never came up, or its address could not be bound.
-    NO_INSTANCE = 4  #: No such instance, or it is not reachable.
-    REFUSED = 5  #: The command was refused or failed.
-    CONFIG = 78  #: The configuration is wrong.
+    Attributes:
+        meaning: One sentence for the reference.
+    """
+
+    meaning: str
+
+    OK = 0, "Asked to stop, or the command succeeded."
+    INTERNAL = 1, "A bug in srvctl."
+    USAGE = 2, "The command line could not be understood."
+    NEVER_UP = 3, "The application never came up, or its address could not be bound."
+    NO_INSTANCE = 4, "No such instance, or it is not reachable."
+    REFUSED = 5, "The command was refused or failed."
+    CONFIG = 78, "The configuration is wrong."
+
+    def __new__(cls, code: int, meaning: str = "") -> Self:
+        """Make the member the number itself and keep its meaning beside it."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
 
 
 class SrvctlError(Exception):

@@ -7,6 +7,11 @@ reference documentation; nothing about a setting is written twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +33,9 @@ class Option:
     env: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Add the bounds to the schema of the type; called by pydantic when it validates a group."""
+        from srvctl.settings.constrain import constrain  # noqa: PLC0415 - imports pydantic (ADR 2)
+
+        return constrain(self, source, handler)

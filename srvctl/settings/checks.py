@@ -1,0 +1,93 @@
+"""What a type cannot say about a value: the form of a target, of a header, of an address."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_DOTTED: Final = r"[^\s./:]+(?:\.[^\s./:]+)*"
+_TARGET: Final = re.compile(rf"{_DOTTED}:{_DOTTED}")
+#: field-name of RFC 9110, then anything that cannot end the line (RFC 9110 5.5).
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
+
+
+def check_target(target: str) -> None:
+    """Check the form ``module:attribute``; importing it is the worker's business.
+
+    Raises:
+        ValueError: The form is another one, for instance a path.
+    """
+    if not _TARGET.fullmatch(target):
+        raise ValueError(f"is not of the form module:attribute; write for example {_likely(target)}")
+
+
+def check_header(header: str) -> None:
+    """Check the form ``NAME:VALUE``.
+
+    Raises:
+        ValueError: The name is no header name, or the value would end the line.
+    """
+    if not _HEADER.fullmatch(header):
+        raise ValueError("is not a header; write NAME:VALUE")
+
+
+def check_bind(text: str) -> None:
+    """Check an address of the bind list.
+
+    Raises:
+        ValueError: It has none of the forms, or a part of it is wrong.
+    """
+    try:
+        parse_bind(text)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix(f"{text!r} ")) from None
+
+
+def check_host(host: str) -> None:
+    """Check a host name or address.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        TcpBind(host, 0)
+    except ValueError as error:
+        raise ValueError(f"cannot be listened on: {error}") from None
+
+
+def check_uds(path: str) -> None:
+    """Check the path of a Unix socket.
+
+    Raises:
+        ValueError: No socket can have it.
+    """
+    try:
+        UnixBind(path)
+    except ValueError as error:
+        raise ValueError(f"cannot be listened on: {error}") from None
+
+
+#: For each key that needs one: the check of the value, or of each item of a list.
+CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
+    {
+        "app.target": check_target,
+        "http.headers": check_header,
+        "server.bind": check_bind,
+        "server.host": check_host,
+        "server.uds": check_uds,
+    }
+)
+
+
+def _likely(target: str) -> str:
+    """Turn a path or a bare module into the target it probably means."""
+    path, _, attribute = target.partition(":")
+    module = path.strip().removeprefix("./").removesuffix(".py").strip("/.").replace("/", ".")
+    likely = f"{module or 'main'}:{attribute.strip() or 'app'}"
+    return likely if _TARGET.fullmatch(likely) else "main:app"

@@ -1,0 +1,90 @@
+"""All sources together: who wins, what is wrong, and where each value came from.
+
+Called in the short-lived resolver process only (ADR 2): it imports pydantic, which the result does not need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from srvctl.errors import ConfigError, UsageError
+from srvctl.settings.catalog import catalog, groups
+from srvctl.settings.explain import validated
+from srvctl.settings.file import from_file
+from srvctl.settings.groups import Settings
+from srvctl.settings.layer import DEFAULT, Origin, Problem, Source
+from srvctl.settings.listen import keep_one_way
+from srvctl.settings.sources import from_command_line, from_environment, from_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_PRECEDENCE: Final = tuple(Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings of one instance.
+
+    Attributes:
+        settings: The validated values.
+        origins: Where each came from, for every dotted key.
+    """
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+
+
+def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | None) -> Loaded:
+    """Read, merge and validate all settings.
+
+    Precedence: command line, ``SRVCTL_*``, variables of other tools, file, defaults.
+
+    Args:
+        cli: The values of the flags that were given, by dotted key, as typed.
+        environ: The environment.
+        file: The configuration file, if any.
+
+    Raises:
+        UsageError: Every mistake is on the command line.
+        ConfigError: A mistake is in the environment or in the file. Both list all of them, one on a line.
+    """
+    flags, ours = from_command_line(cli), from_environment(environ)
+    foreign = from_foreign(environ, flags, ours)
+    own = [flags, ours, *([from_file(file)] if file is not None else [])]
+    # Every value in our own sources must be right, even one that is overruled; a variable of another tool
+    # is judged only where it decides, so after what overrules it is known.
+    typed = {layer.source: validated(layer) for layer in own}
+    layers = sorted([*own, foreign], key=lambda layer: _PRECEDENCE.index(layer.source))
+    conflicts = keep_one_way(layers)
+    typed[Source.FOREIGN] = validated(foreign)
+    _raise([problem for layer in layers for problem in layer.problems] + conflicts)
+    values: dict[str, object] = {}
+    origins: dict[str, Origin] = {}
+    for layer in reversed(layers):
+        for key, given in layer.values.items():
+            values[key], origins[key] = typed[layer.source][key], given.origin
+    return Loaded(_assemble(values), MappingProxyType({key: origins.get(key, DEFAULT) for key in catalog()}))
+
+
+def _assemble(values: Mapping[str, object]) -> Settings:
+    """Put typed values by dotted key over the defaults."""
+    by_group: dict[str, dict[str, Any]] = {group: {} for group in groups()}
+    for key, value in values.items():
+        by_group[catalog()[key].group][catalog()[key].name] = value
+    return Settings(**{group: cls(**by_group[group]) for group, cls in groups().items()})
+
+
+def _raise(problems: list[Problem]) -> None:
+    """Raise one error for all problems; none raises nothing."""
+    if not problems:
+        return
+    # Stable: sources stay in the order of precedence, and a file's problems come in the order of its lines.
+    ordered = sorted(problems, key=lambda p: (_PRECEDENCE.index(p.origin.source), p.origin.line or 0))
+    message = "\n".join(problem.line for problem in ordered)
+    if all(problem.origin.source is Source.COMMAND_LINE for problem in problems):
+        raise UsageError(message)
+    raise ConfigError(message)

@@ -1,0 +1,70 @@
+"""The sample configurations, made from the declarations: every key with its meaning and default."""
+
+from __future__ import annotations
+
+import json
+from textwrap import wrap
+from typing import Final
+
+from srvctl.settings.catalog import Kind, Setting, catalog, groups, title
+from srvctl.settings.display import format_value
+
+_HEAD: Final = """\
+# Every setting of srvctl with its default; all may be left out but the target.
+# Try it: srvctl check -c {path}
+#
+# Made by `python -m srvctl.settings.reference`.
+"""
+
+#: What a setting is shown with where its default says nothing; commented out but for the target.
+_EXAMPLES: Final[dict[str, object]] = {
+    "app.target": "examples.fastapi_hello:app",
+    "server.bind": ["127.0.0.1:8000", "unix:/run/srvctl/app.sock?mode=660"],
+    "server.uds": "/run/srvctl/app.sock",
+    "server.fd": 3,
+    "http.headers": ["X-Frame-Options: DENY"],
+    "log.use_colors": True,
+}
+_ACTIVE_EXAMPLE: Final = "app.target"
+_WIDTH: Final = 100
+
+
+def toml(path: str) -> str:
+    """Return the sample as TOML; ``path`` is where it will be."""
+    parts = [_HEAD.format(path=path)]
+    for group in groups():
+        parts += [f"\n[{group}]  # {title(group)}\n", _entries(group, indent="", assign=" = ")]
+    return "".join(parts)
+
+
+def yaml(path: str) -> str:
+    """Return the sample as YAML; ``path`` is where it will be."""
+    parts = [_HEAD.format(path=path)]
+    for group in groups():
+        parts += [f"\n{group}:  # {title(group)}\n", _entries(group, indent="  ", assign=": ")]
+    return "".join(parts)
+
+
+def _entries(group: str, *, indent: str, assign: str) -> str:
+    return "\n".join(
+        "".join(f"{indent}# {line}\n" for line in wrap(_comment(setting), _WIDTH))
+        + f"{indent}{_assignment(setting, assign)}\n"
+        for setting in catalog().values()
+        if setting.group == group
+    )
+
+
+def _comment(setting: Setting) -> str:
+    words = f" One of {', '.join(setting.choices)}." if setting.kind is Kind.CHOICE else ""
+    return setting.option.help + words
+
+
+def _assignment(setting: Setting, assign: str) -> str:
+    """Write ``key = value``. A JSON scalar or array means the same in TOML and in YAML."""
+    if setting.key in _EXAMPLES:
+        hidden = "" if setting.key == _ACTIVE_EXAMPLE else "# "
+        return f"{hidden}{setting.name}{assign}{json.dumps(_EXAMPLES[setting.key])}"
+    value = setting.default
+    if setting.kind in (Kind.DURATION, Kind.SIZE):
+        value = format_value(setting, value)
+    return f"{setting.name}{assign}{json.dumps(value)}"
