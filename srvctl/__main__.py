@@ -1,0 +1,40 @@
+"""The program. For ``run``, this process becomes the master, so it imports as little as it can (ADR 2)."""
+
+from __future__ import annotations
+
+import sys
+
+from srvctl.cli.report import report
+from srvctl.errors import SrvctlError
+
+
+def main() -> int:
+    """Carry out the command line and return the exit code."""
+    argv = sys.argv[1:]
+    try:
+        return _run(argv) if argv[:1] == ["run"] else _other(argv)
+    except SrvctlError as error:
+        report(str(error))
+        return int(error.exit_code)
+
+
+def _run(argv: list[str]) -> int:
+    from srvctl.cli.resolver import resolve  # noqa: PLC0415 - other commands do not need it
+
+    settings = resolve(argv)
+    from srvctl.run import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
+
+    return serve(settings)
+
+
+def _other(argv: list[str]) -> int:
+    from srvctl.cli.app import invoke  # noqa: PLC0415 - never in the process that becomes the master
+
+    result = invoke(argv)
+    if not isinstance(result, int):
+        raise TypeError("only run returns settings, and run has a process of its own")
+    return int(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The commands. ``run`` only reads settings; `srvctl.__main__` serves them, in a process without typer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence  # noqa: TC003 - typer evaluates the annotations of commands
+from typing import Annotated, Final
+
+import typer
+from typer.main import get_command
+
+from srvctl import __version__
+from srvctl.cli.check import as_json, as_table
+from srvctl.cli.flags import ConfigFlag, with_flags
+from srvctl.cli.report import flush, report
+from srvctl.errors import ExitCode, SrvctlError, UsageError
+from srvctl.settings.groups import Settings
+from srvctl.settings.load import load
+
+#: Typer raises click's exceptions, from click or from its own copy of it, and exports only this one of them.
+_ClickError: Final[type[Exception]] = next(
+    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
+)
+
+_app = typer.Typer(
+    help="Serve an ASGI application and supervise its workers.",
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def invoke(argv: Sequence[str]) -> Settings | ExitCode:
+    """Carry out one command line, and report what is wrong with it.
+
+    Returns:
+        What to serve, for ``run``; the exit code for everything else.
+    """
+    try:
+        result = get_command(_app).main(args=list(argv), prog_name="srvctl", standalone_mode=False)
+    except SrvctlError as error:
+        report(str(error))
+        return error.exit_code
+    except _ClickError as error:
+        report(error.format_message())  # type: ignore[attr-defined] # of ClickException
+        return ExitCode.USAGE
+    except SystemExit:
+        # Only like this do rich and typer end when the reader of their help has left.
+        return ExitCode.OK
+    finally:
+        flush()
+    return result if isinstance(result, Settings) else ExitCode(result or ExitCode.OK)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"srvctl {__version__}")
+        raise typer.Exit
+
+
+@_app.callback()
+def root(
+    *,
+    is_version_asked: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Serve an ASGI application and supervise its workers."""
+
+
+def run(given: Mapping[str, object], config: ConfigFlag = None) -> Settings:
+    """Serve APP in the foreground until asked to stop."""
+    settings = load(given, os.environ, config).settings
+    if settings.app.target is None:
+        raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
+    return settings
+
+
+def check(
+    given: Mapping[str, object],
+    config: ConfigFlag = None,
+    json: Annotated[bool, typer.Option("--json", help="Print an object: key to value and origin.")] = False,
+) -> None:
+    """Check the settings and print every value and where it came from."""
+    loaded = load(given, os.environ, config)
+    print(as_json(loaded) if json else as_table(loaded))
+
+
+_app.command()(with_flags(run))
+_app.command()(with_flags(check))
+
+
+@_app.command()
+def version() -> None:
+    """Print the version."""
+    _print_version(is_asked=True)

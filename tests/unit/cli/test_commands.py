@@ -1,0 +1,216 @@
+"""The commands as a user types them: what they print, where, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from srvctl import __main__, __version__
+from srvctl.cli.app import invoke
+from srvctl.errors import BindError, ExitCode
+from srvctl.settings.catalog import Kind, catalog, groups, title
+from srvctl.settings.groups import Settings
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("SRVCTL_CONFIG", raising=False)
+
+
+def run(*argv: str) -> Settings:
+    result = invoke(["run", *argv])
+    assert isinstance(result, Settings)
+    return result
+
+
+def test_run_returns_what_to_serve() -> None:
+    assert run("main:app").app.target == "main:app"
+
+
+@pytest.mark.parametrize("key", list(catalog()))
+def test_every_setting_can_be_given_on_the_command_line(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each flag reaches its own key and no other: all others keep their defaults."""
+    setting = catalog()[key]
+    on, off = setting.flags
+    valid = {"server.bind": ":80", "http.headers": "X-A: 1", "app.target": "a:b", "server.host": "::1"}
+    text = valid.get(key) or (setting.choices[-1] if setting.choices else "300")
+    match setting.kind:
+        case Kind.FLAG:
+            lines = [[on], [off]] if off else [[on]]
+        case Kind.LIST:
+            lines = [[on, text], [on, text, on, text]]
+        case _:
+            lines = [[on, text], [f"{on}={text}"]] if on else [[text]]
+    for argv in lines:
+        assert invoke(["check", *argv, "--json"]) is ExitCode.OK
+        origins = {key: entry["origin"] for key, entry in json.loads(capsys.readouterr().out).items()}
+        assert origins.pop(key).startswith("command line ")
+        assert set(origins.values()) == {"default"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "key", "value"),
+    [
+        (["--workers", "auto"], "workers.count", "auto"),
+        (["--port=9000"], "server.port", 9000),
+        (["--no-access-log"], "log.access", False),
+        (["--access-log"], "log.access", True),
+        (["--use-colors"], "log.use_colors", True),
+        (["--no-use-colors"], "log.use_colors", False),
+        (["--factory"], "app.factory", True),
+        (["--header", "A: 1", "--header", "B: 2"], "http.headers", ["A: 1", "B: 2"]),
+        (["--bind", ":80", "--bind", "unix:/a"], "server.bind", [":80", "unix:/a"]),
+        (["--root-path", ""], "app.root_path", ""),
+        (["--timeout-boot", "2m"], "timeouts.boot", 120.0),
+        (["a:b"], "app.target", "a:b"),
+    ],
+)
+def test_check_names_the_flag_of_each_value(
+    argv: list[str], key: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["check", "--json", *argv]) is ExitCode.OK
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed) == list(catalog())
+    label = catalog()[key].label if value is not False else argv[0]
+    assert printed.pop(key) == {"value": value, "origin": f"command line {label}"}
+    assert {entry["origin"] for entry in printed.values()} == {"default"}
+
+
+def test_check_prints_every_value_and_its_origin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("srvctl.toml").write_text('[log]\n\nlevel = "debug"\n', encoding="utf-8")
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    assert invoke(["check", "-c", "srvctl.toml", "--limit-request-head-size", "16k"]) is ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["KEY", *catalog()]
+    column = lines[0].index("FROM")
+    origins = {line.split()[0]: line[column:] for line in lines[1:]}
+    values = {line.split()[0]: line[lines[0].index("VALUE") : column].strip() for line in lines[1:]}
+    assert {key: origin for key, origin in origins.items() if origin != "default"} == {
+        "log.level": "srvctl.toml:3",
+        "workers.count": "environment WEB_CONCURRENCY",
+        "limits.request_head_size": "command line --limit-request-head-size",
+    }
+    assert (values["limits.request_head_size"], values["workers.count"]) == ("16KiB", "3")
+    assert (values["server.uds"], values["server.bind"], values["app.dir"]) == ("unset", "none", '""')
+    assert (values["timeouts.boot"], values["log.access"]) == ("60s", "true")
+
+
+def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.yaml").write_text("app: {target: 'a:b'}", encoding="utf-8")
+    monkeypatch.setenv("SRVCTL_CONFIG", "a.yaml")
+    assert run().app.target == "a:b"
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (
+            ["run"],
+            ExitCode.USAGE,
+            "nothing to serve: give APP (module:attribute) or -c FILE with [app] target",
+        ),
+        (["run", "main"], ExitCode.USAGE, 'APP: app.target: "main" is not of the form module:attribute; '),
+        (["run", "a:b", "--port", "x"], ExitCode.USAGE, '--port: server.port: "x" is not a whole number; '),
+        (
+            ["run", "a:b", "--uds", "x", "--port", "1"],
+            ExitCode.USAGE,
+            "--uds cannot be combined with --port: ",
+        ),
+        (["run", "a:b", "--prot", "1"], ExitCode.USAGE, "No such option: --prot"),
+        (["run", "a:b", "--port"], ExitCode.USAGE, "Option '--port' requires an argument"),
+        (["run", "a:b", "c"], ExitCode.USAGE, "Got unexpected extra argument"),
+        (["chek"], ExitCode.USAGE, "No such command 'chek'"),
+        (
+            ["run", "a:b", "-c", "no.toml"],
+            ExitCode.CONFIG,
+            "no.toml: cannot be read: No such file or directory",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr(
+    argv: list[str], code: ExitCode, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(argv) is code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"srvctl: error: {message}")
+    assert printed.err.count("\n") == 1
+
+
+def test_an_unknown_option_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    invoke(["run", "a:b", "--worker", "2"])
+    assert "--workers" in capsys.readouterr().err
+
+
+def test_several_mistakes_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("srvctl.toml").write_text("[workers]\ncuont = 1\ncount = 0\n", encoding="utf-8")
+    assert invoke(["check", "-c", "srvctl.toml"]) is ExitCode.CONFIG
+    assert capsys.readouterr().err.splitlines() == [
+        'srvctl: error: srvctl.toml:2: workers.cuont: unknown key; did you mean "count"?',
+        "srvctl: error: srvctl.toml:3: workers.count: 0 is too small; write a whole number ≥ 1 or auto",
+    ]
+
+
+@pytest.mark.parametrize("argv", [["version"], ["--version"]])
+def test_the_version(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(argv) is ExitCode.OK
+    assert capsys.readouterr().out == f"srvctl {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_help_shows_every_flag_under_the_title_of_its_group(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke([command, "--help"]) is ExitCode.OK
+    text = capsys.readouterr().out
+    assert all(f" {title(group)} " in text for group in groups())
+    assert all(flag in text for setting in catalog().values() for flag in setting.flags)
+    assert "Default: 127.0.0.1." in text
+    assert "Default: 64KiB." in text
+    assert "SRVCTL_CONFIG" in text
+
+
+def test_without_a_command_help_is_shown_and_the_usage_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([]) is ExitCode.USAGE
+    printed = capsys.readouterr()
+    assert "Usage: srvctl" in printed.out
+    assert printed.err == ""
+
+
+def test_the_program_serves_what_run_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr("sys.argv", ["srvctl", "run", "a:b", "--port", "0"])
+
+    def serve(settings: Settings) -> int:
+        served.append(settings)
+        return 3
+
+    monkeypatch.setattr("srvctl.run.serve", serve)
+    assert __main__.main() == 3
+    assert [settings.app.target for settings in served] == ["a:b"]
+
+
+def test_an_error_while_serving_ends_with_its_message_and_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_settings: Settings) -> int:
+        raise BindError("port 80 is taken")
+
+    monkeypatch.setattr("sys.argv", ["srvctl", "run", "a:b"])
+    monkeypatch.setattr("srvctl.run.serve", fail)
+    assert __main__.main() == ExitCode.NEVER_UP
+    assert capsys.readouterr().err == "srvctl: error: port 80 is taken\n"
+
+
+def test_other_commands_run_in_the_process_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["srvctl", "version"])
+    assert __main__.main() == 0
+    assert capsys.readouterr().out.startswith("srvctl ")
