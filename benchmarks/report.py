@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 _MIB = 1024 * 1024
 _NONE = "-"
-#: Share of the servers' CPU that may go to others before figures are called into question.
-_QUIET = 0.03
+#: A load is disturbed when others took this share of the servers' CPU; a reader is warned beyond this share
+#: of disturbed loads, and when a server's own figures are this much apart in relation to their median.
+_BUSY_SHARE = 0.03
+_BUSY_LOADS = 0.2
+_UNSTEADY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +158,22 @@ def _notes(comparison: Comparison) -> str:
 
 
 def _disturbance(comparison: Comparison) -> list[str]:
-    """Return a note on what else ran on the servers' CPU, if that is known."""
-    others = Spread.of(each.others_share for result in comparison.results for each in result.rounds)
-    if others is None:
-        return []
-    verdict = "quiet machine" if others.median <= _QUIET else "BUSY MACHINE, repeat on a quiet one"
-    return [
-        (
-            f"{verdict}: other processes took {others.median:.0%} of the servers' CPU"
-            f" ({others.low:.0%} to {others.high:.0%} by round)"
+    """Return notes on how far the machine can be trusted, as far as that can be seen from inside."""
+    notes = []
+    shares = [each.others_share for result in comparison.results for each in result.rounds]
+    known = [share for share in shares if share is not None]
+    if known:
+        disturbed = sum(share > _BUSY_SHARE for share in known)
+        mark = "BUSY MACHINE, repeat on a quiet one: " if disturbed > _BUSY_LOADS * len(known) else ""
+        notes.append(
+            f"{mark}other processes took over {_BUSY_SHARE:.0%} of the servers' CPU"
+            f" in {disturbed} of {len(known)} loads, {max(known):.0%} at most"
         )
-    ]
+    for name, summary in summarise(comparison).items():
+        cpu = summary.cpu_us_per_request
+        if cpu is not None and cpu.high - cpu.low > _UNSTEADY * cpu.median:
+            notes.append(f"UNSTEADY: {name} took {cpu.low:.1f} to {cpu.high:.1f} µs/req; mind the range")
+    return notes
 
 
 def _companions(result: ServerResult) -> str:
