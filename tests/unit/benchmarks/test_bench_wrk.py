@@ -51,8 +51,9 @@ def test_errors_of_rounds_add_up() -> None:
     assert str(Errors()) == "none"
 
 
-def test_a_percentile_wrk_does_not_have_is_unknown_and_not_zero() -> None:
-    assert parse(figures(p99=0)).p99_ms is None
+def test_latencies_of_pipelined_requests_are_unknown() -> None:
+    load = parse(figures(p99=0), pipelined=True)
+    assert (load.p50_ms, load.p99_ms, load.p999_ms) == (None, None, None)
 
 
 @pytest.mark.parametrize("output", ["", HEAD, "unable to connect to 127.0.0.1:1 Connection refused\n"])
