@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence  # noqa: TC003 - typer evaluates the annotations of commands
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -15,7 +16,7 @@ from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.report import flush, report
 from srvctl.errors import ExitCode, SrvctlError, UsageError
 from srvctl.settings.groups import Settings
-from srvctl.settings.load import load
+from srvctl.settings.load import Loaded, load
 
 #: Typer raises click's exceptions, from click or from its own copy of it, and exports only this one of them.
 _ClickError: Final[type[Exception]] = next(
@@ -25,7 +26,6 @@ _ClickError: Final[type[Exception]] = next(
 _app = typer.Typer(
     help="Serve an ASGI application and supervise its workers.",
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -58,19 +58,23 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@_app.callback()
+@_app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     *,
-    is_version_asked: Annotated[
+    is_version_asked: Annotated[  # noqa: ARG001 - its callback does the work
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Serve an ASGI application and supervise its workers."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def run(given: Mapping[str, object], config: ConfigFlag = None) -> Settings:
     """Serve APP in the foreground until asked to stop."""
-    settings = load(given, os.environ, config).settings
+    settings = _load(given, config).settings
     if settings.app.target is None:
         raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
     return settings
@@ -82,8 +86,14 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print an object: key to value and origin.")] = False,
 ) -> None:
     """Check the settings and print every value and where it came from."""
-    loaded = load(given, os.environ, config)
+    loaded = _load(given, config)
     print(as_json(loaded) if json else as_table(loaded))
+
+
+def _load(given: Mapping[str, object], config: Path | None) -> Loaded:
+    # Read here and not by typer, of which some versions do not read it for a path.
+    named = os.environ.get("SRVCTL_CONFIG")
+    return load(given, os.environ, Path(named) if config is None and named else config)
 
 
 _app.command()(with_flags(run))

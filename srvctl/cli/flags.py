@@ -58,10 +58,8 @@ ConfigFlag = Annotated[
         "-c",
         "--config",
         metavar="FILE",
-        envvar="SRVCTL_CONFIG",
-        show_envvar=True,
         show_default=False,
-        help="File with settings: .toml, .yaml or .yml.",
+        help="File with settings: .toml, .yaml or .yml; without the flag, the one that SRVCTL_CONFIG names.",
     ),
 ]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from srvctl.cli.report import flush, report
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import Settings
 
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
+_CHUNK: Final = 65536
 
 
 def resolve(argv: Sequence[str]) -> Settings:
@@ -34,19 +36,20 @@ def resolve(argv: Sequence[str]) -> Settings:
             arrived; with the exit code.
     """
     flush()
-    with _stoppable() as stopper:
+    with _stop_requests() as requests:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reader)
             _resolve_and_exit(argv, writer)
-        stopper.watch(child)
         os.close(writer)
-        with os.fdopen(reader, "rb") as pipe:
-            sent = pipe.read()
+        sent = _receive(reader, requests)
+        os.close(reader)
+        if sent is None:
+            os.kill(child, signal.SIGKILL)  # it only reads, so there is nothing to end in order
         _, status = os.waitpid(child, 0)
-        stopper.forget()
-    if stopper.is_asked:
+        is_stopped = sent is None or _is_stop_requested(requests)
+    if is_stopped:
         raise SystemExit(ExitCode.OK)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
@@ -62,8 +65,10 @@ def _resolve_and_exit(argv: Sequence[str], writer: int) -> NoReturn:
     """Be the child; never return into the parent's stack, whatever happens."""
     code = int(ExitCode.INTERNAL)
     try:
+        signal.set_wakeup_fd(-1)
         for signum in _STOP:
-            signal.signal(signum, signal.SIG_DFL)
+            if signal.getsignal(signum) is _leave_it_to_the_descriptor:
+                signal.signal(signum, signal.SIG_DFL)
         from srvctl.cli.app import invoke  # noqa: PLC0415 - only ever imported in the child
 
         result = invoke(argv)
@@ -82,44 +87,58 @@ def _resolve_and_exit(argv: Sequence[str], writer: int) -> NoReturn:
         os._exit(code)
 
 
-class _Stopper:
-    """Signal handler that ends the child; the parent then sees the end of the pipe."""
+def _receive(reader: int, requests: int) -> bytes | None:
+    """Return everything up to the end of the pipe, or None as soon as a stop is requested."""
+    os.set_blocking(reader, False)
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    poll.register(requests, select.POLLIN)
+    received = b""
+    while True:
+        poll.poll()
+        if _is_stop_requested(requests):
+            return None
+        try:
+            chunk = os.read(reader, _CHUNK)
+        except BlockingIOError:
+            continue
+        if not chunk:
+            return received
+        received += chunk
 
-    def __init__(self) -> None:
-        self.is_asked = False
-        self._child: int | None = None
 
-    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
-        self.is_asked = True
-        self._kill()
-
-    def watch(self, child: int) -> None:
-        self._child = child
-        if self.is_asked:  # between the fork and here
-            self._kill()
-
-    def forget(self) -> None:
-        self._child = None
-
-    def _kill(self) -> None:
-        if self._child is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._child, signal.SIGKILL)  # it only reads, there is nothing to end in order
+def _is_stop_requested(requests: int) -> bool:
+    try:
+        return any(signum in _STOP for signum in os.read(requests, _CHUNK))
+    except BlockingIOError:
+        return False
 
 
 @contextmanager
-def _stoppable() -> Iterator[_Stopper]:
-    """Handle the stop signals and SIGCHLD for a while; a process 1 ignores signals it has no handler for."""
-    stopper = _Stopper()
+def _stop_requests() -> Iterator[int]:
+    """Turn the stop signals into bytes on a descriptor, for a while, and let children be waited for.
+
+    A handler alone would not do: a signal just before the parent waits would be handled after the wait. And
+    without handlers, a process 1 would ignore the signals.
+    """
+    requests, wakeup = os.pipe()
+    os.set_blocking(requests, False)
+    os.set_blocking(wakeup, False)
     before = {signum: signal.getsignal(signum) for signum in (*_STOP, signal.SIGCHLD)}
+    before_wakeup = signal.set_wakeup_fd(wakeup)
     for signum in _STOP:
         if before[signum] is not signal.SIG_IGN:  # nohup and background jobs mean it
-            signal.signal(signum, stopper)
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # with an inherited SIG_IGN, the child could not be waited for
+            signal.signal(signum, _leave_it_to_the_descriptor)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # under an inherited SIG_IGN, no exit code would be kept
     try:
-        yield stopper
+        yield requests
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
+        signal.set_wakeup_fd(before_wakeup)
+        os.close(requests)
+        os.close(wakeup)
+
+
+def _leave_it_to_the_descriptor(_signum: int, _frame: FrameType | None) -> None:
+    """Handle a signal, so that Python writes its number to the wakeup descriptor."""

@@ -103,8 +103,12 @@ def test_check_prints_every_value_and_its_origin(
 
 def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.yaml").write_text("app: {target: 'a:b'}", encoding="utf-8")
+    Path("b.toml").write_text('[app]\ntarget = "b:b"', encoding="utf-8")
     monkeypatch.setenv("SRVCTL_CONFIG", "a.yaml")
     assert run().app.target == "a:b"
+    assert run("-c", "b.toml").app.target == "b:b"
+    monkeypatch.setenv("SRVCTL_CONFIG", "")
+    assert run("c:c").app.target == "c:c"
 
 
 @pytest.mark.parametrize(
