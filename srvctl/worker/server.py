@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.worker.http.connection import HttpConnection
 from srvctl.worker.http.headers import DATE, SERVER
+from srvctl.worker.http.runner import Runner
 
 if TYPE_CHECKING:
     import contextvars
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from srvctl.settings.groups import HttpSettings, LimitSettings, TimeoutSettings
     from srvctl.worker.http.cycle import Application, RequestCycle
-    from srvctl.worker.http.scope import Address
 
 _TICK: Final = 1.0  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
@@ -106,7 +106,7 @@ class Server:
         self._fields = GeneralFields(http)
         self.general_fields = self._fields.beside
         self.all_general_fields = self._fields.all
-        self._cycles: set[RequestCycle] = set()
+        self._orphans: set[Runner] = set()
         self._access = logging.getLogger("srvctl.access")
         self.logs_access = not self._access.disabled and self._access.isEnabledFor(logging.INFO)
         self._listeners: list[socket.socket] = []
@@ -134,16 +134,17 @@ class Server:
 
     # -- called by the connections ---------------------------------------------------------------------
 
-    def start(self, cycle: RequestCycle) -> None:
-        """Run the application for a request, in a context of its own."""
-        self._cycles.add(cycle)
-        cycle.task = asyncio.Task(
-            cycle.run(self._application), loop=self.loop, name="request", context=self._context.copy()
-        )
+    def make_runner(self, connection: HttpConnection, cycle: RequestCycle) -> Runner:
+        """Return what answers the requests of a connection, beginning with this one."""
+        return Runner(connection, self._application, self.loop, self._context, cycle)
 
-    def cycle_ended(self, cycle: RequestCycle) -> None:
-        """Forget a request whose application returned."""
-        self._cycles.discard(cycle)
+    def adopt(self, runner: Runner) -> None:
+        """Keep a runner whose connection has gone on, or is gone, until its application returns."""
+        self._orphans.add(runner)
+
+    def runner_ended(self, runner: Runner) -> None:
+        """Forget such a runner."""
+        self._orphans.discard(runner)
         if self.is_draining:
             self._note_quiet()
 
@@ -153,15 +154,16 @@ class Server:
         if self.is_draining:
             self._note_quiet()
 
-    def log_access(self, client: Address | None, cycle: RequestCycle) -> None:
+    def log_access(self, cycle: RequestCycle) -> None:
         """Log a response."""
-        head = cycle.head
+        scope, client = cycle.scope, cycle.scope["client"]
+        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         self._access.info(
             '%s - "%s %s HTTP/%s" %d',
             f"{client[0]}:{client[1]}" if client else "",
-            head.method,
-            head.target.decode("ascii", "backslashreplace"),
-            head.version,
+            cycle.method,
+            target.decode("ascii", "backslashreplace"),
+            cycle.version,
             cycle.status,
         )
 
@@ -197,8 +199,8 @@ class Server:
         self._ticker.cancel()
         self._tick()
         self._note_quiet()
-        if not self._quiet.is_set() and self._cycles:
-            self.logger.info("Waiting for %d requests to finish. (CTRL+C to force quit)", len(self._cycles))
+        if busy := len(self._busy_runners()):
+            self.logger.info("Waiting for %d requests to finish. (CTRL+C to force quit)", busy)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), self.timeouts.graceful_shutdown)
         await self._cut_off()
@@ -214,12 +216,16 @@ class Server:
                     await self.loop.connect_accepted_socket(self._connect, sock)
 
     def _note_quiet(self) -> None:
-        if not self.connections and not self._cycles:
+        if not self.connections and not self._orphans:
             self._quiet.set()
+
+    def _busy_runners(self) -> list[Runner]:
+        runners = [connection.runner for connection in self.connections]
+        return [*self._orphans, *(runner for runner in runners if runner is not None and not runner.is_idle)]
 
     async def _cut_off(self) -> None:
         """Cancel what is late and close what is left."""
-        tasks = [cycle.task for cycle in self._cycles if cycle.task is not None]
+        tasks = [runner.task for runner in self._busy_runners()]
         if tasks:
             text = "Cancel %d running task(s), timeout graceful shutdown exceeded"
             self.logger.error(text, len(tasks))

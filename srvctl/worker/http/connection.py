@@ -16,11 +16,14 @@ from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.headers import status_line
 from srvctl.worker.http.httptools_codec import HttptoolsCodec
 from srvctl.worker.http.protocol import ProtocolError
-from srvctl.worker.http.scope import build_scope
+from srvctl.worker.http.scope import fill_scope, scope_template
 
 if TYPE_CHECKING:
-    from srvctl.worker.http.protocol import RequestHead
-    from srvctl.worker.http.scope import Address
+    from collections.abc import Callable, Iterable
+
+    from srvctl.worker.http.protocol import Headers
+    from srvctl.worker.http.runner import Runner
+    from srvctl.worker.http.scope import Address, Scope
     from srvctl.worker.server import Server
 
 _HIGH_WATER: Final = 64 * 1024  #: unread request body, or unsent response, from which the other side waits
@@ -34,23 +37,29 @@ class HttpConnection(asyncio.Protocol):
     """Speaks HTTP/1.1 with one client."""
 
     __slots__ = (
-        "_client",
         "_codec",
         "_cycle",
         "_discarded",
         "_is_closing",
+        "_is_waiting",
         "_queue",
         "_reading_paused",
         "_refusal",
+        "_runner",
+        "_scope",
         "_server",
-        "_sockname",
         "_transport",
         "can_write",
         "deadline",
         "idle_since",
+        "write",
+        "writelines",
     )
 
     _transport: asyncio.Transport
+    _scope: Scope
+    write: Callable[[bytes], None]
+    writelines: Callable[[Iterable[bytes]], None]
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -59,6 +68,8 @@ class HttpConnection(asyncio.Protocol):
         self._queue: deque[RequestCycle] = deque()  #: requests that came before their turn
         self.can_write: asyncio.Future[None] | None = None  #: set while the client does not read
         self._reading_paused = False
+        self._is_waiting = False  #: the current request is not handed to a runner yet
+        self._runner: Runner | None = None
         self._is_closing = False  #: what comes in is no longer looked at
         self._refusal: ProtocolError | None = None  #: why the client gets an error after the responses due
         self._discarded = 0
@@ -70,9 +81,11 @@ class HttpConnection(asyncio.Protocol):
         """Start the connection."""
         self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(_HIGH_WATER)
-        self._client = _address(transport.get_extra_info("peername"))
-        self._sockname = _address(transport.get_extra_info("sockname"), own=True)
+        self.write, self.writelines = transport.write, transport.writelines
         server = self._server
+        client = _address(transport.get_extra_info("peername"))
+        sockname = _address(transport.get_extra_info("sockname"), own=True)
+        self._scope = scope_template("http", client, sockname, server.root_path)
         self.idle_since = server.now()
         self.deadline = self.idle_since + server.timeouts.request_head
         server.connections.add(self)
@@ -85,8 +98,14 @@ class HttpConnection(asyncio.Protocol):
             self._codec.feed(data)
         except ProtocolError as error:
             self._refuse(error)
-            return
-        if self._cycle is None and self._codec.is_inside_head and self.deadline is not _NEVER:
+        if self._is_waiting:
+            runner = self._runner
+            if runner is not None and runner.is_idle:
+                self._is_waiting = False
+                runner.wake(self._cycle)
+            else:
+                self._hand_over()
+        elif self._cycle is None and self._codec.is_inside_head and self.deadline is not _NEVER:
             self._expect_rest_of_head()
 
     def eof_received(self) -> bool:
@@ -108,6 +127,8 @@ class HttpConnection(asyncio.Protocol):
                 cycle.client_left()
         self._cycle = None
         self._queue.clear()
+        self._is_waiting = False
+        self._part_with_runner()
         self._server.connection_closed(self)
 
     def pause_writing(self) -> None:
@@ -122,22 +143,25 @@ class HttpConnection(asyncio.Protocol):
 
     # -- called by the codec ---------------------------------------------------------------------------
 
-    def head_received(self, head: RequestHead) -> None:
-        """Start or queue a request."""
-        server = self._server
-        scope = build_scope(
-            head,
-            "http",
-            self._client,
-            self._sockname,
-            server.root_path,
-            server.state,
-        )
-        cycle = RequestCycle(self, server, head, scope)
+    def head_received(
+        self,
+        method: str,
+        target: bytes,
+        version: str,
+        headers: Headers,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        """Take the next request; it is answered when the read that brought it has been looked at."""
+        scope = fill_scope(self._scope, method, target, version, headers)
+        state = self._server.state
+        if state is not None:
+            scope["state"] = state.copy()
+        cycle = RequestCycle(self, self._server, scope, method, version, keep_alive, expects_continue)
         if self._cycle is None:
-            self.deadline = _NEVER
             self._cycle = cycle
-            server.start(cycle)
+            self._is_waiting = True
+            self.deadline = _NEVER
         else:
             self._queue.append(cycle)
             self._pause_reading()
@@ -169,14 +193,6 @@ class HttpConnection(asyncio.Protocol):
 
     # -- called by the cycles --------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        self._transport.write(data)
-
-    def write_both(self, head: bytes, body: bytes) -> None:
-        """Send two pieces without joining them."""
-        self._transport.writelines((head, body))
-
     def body_taken(self) -> None:
         """Read on, now that the application took what was received."""
         if not self._queue:
@@ -185,7 +201,7 @@ class HttpConnection(asyncio.Protocol):
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
         if self._server.logs_access:
-            self._server.log_access(self._client, cycle)
+            self._server.log_access(cycle)
         if cycle is not self._cycle:
             return
         if not cycle.keep_alive:
@@ -195,16 +211,18 @@ class HttpConnection(asyncio.Protocol):
                 self._close_lingering()
         elif self._queue:
             self._cycle = self._queue.popleft()
-            self._server.start(self._cycle)
+            self._is_waiting = True
+            self._server.loop.call_soon(self._hand_over)  # in case the application goes on after its response
             if not self._queue:
                 self._resume_reading()
         else:
             self._cycle = None
             if self._refusal is not None:
                 self._send_refusal(self._refusal)
-            elif cycle.is_request_complete:
+            else:
                 self._turn_idle()
-            self._resume_reading()
+                if self._reading_paused:
+                    self._resume_reading()
 
     def response_broken(self, cycle: RequestCycle) -> None:
         """End the connection in a way that the client cannot take for the end of the body."""
@@ -214,6 +232,47 @@ class HttpConnection(asyncio.Protocol):
                 # A body without a length ends with the connection: only a reset tells that it is cut off.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
+
+    # -- the runner ------------------------------------------------------------------------------------
+
+    @property
+    def runner(self) -> Runner | None:
+        """What answers the requests of this connection."""
+        return self._runner
+
+    def _hand_over(self) -> None:
+        """Have the request that waits answered: by the idle runner, or by a new one."""
+        runner = self._runner
+        if runner is not None and runner.is_idle:
+            runner.wake(self.next_cycle())
+        elif self._is_waiting:
+            self._part_with_runner()
+            cycle = self.next_cycle()
+            if cycle is not None:
+                self._runner = self._server.make_runner(self, cycle)
+
+    def _part_with_runner(self) -> None:
+        """Leave a runner alone with what its application does after the response."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            self._server.adopt(runner)
+            runner.detach()
+
+    def next_cycle(self) -> RequestCycle | None:
+        """Return the request that waits for an answer, or None."""
+        if not self._is_waiting:
+            return None
+        self._is_waiting = False
+        return self._cycle
+
+    def runner_ended(self, runner: Runner) -> None:
+        """Replace a runner that answers nothing more, if a request waits."""
+        if runner is self._runner:
+            self._runner = None
+            if self._is_waiting:
+                self._hand_over()
+        else:
+            self._server.runner_ended(runner)
 
     # -- called by the server --------------------------------------------------------------------------
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from srvctl.worker.http.headers import CLOSE, STATUS_LINES, encode_fields, status_line
+from srvctl.worker.http.headers import CLOSE, OWN_GENERAL, STATUS_LINES, encode_fields, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from srvctl.worker.http.protocol import RequestHead
+    from srvctl.worker.http.scope import Scope
 
     Message = dict[str, Any]
     Application = Callable[
-        [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+        [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
         Awaitable[object],
     ]
 
@@ -32,8 +32,9 @@ _LARGE: Final = 16 * 1024  #: bodies from here on are not copied behind their he
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 _BODILESS: Final = frozenset({_NO_CONTENT, _NOT_MODIFIED})  # RFC 9112 section 6.3
-_INTERNAL_ERROR: Final = 500
-_ERROR_BODY: Final = b"Internal Server Error"
+_CRLF: Final = b"\r\n"
+_ERROR_START: Final = {"status": 500, "headers": [(b"content-type", b"text/plain; charset=utf-8")]}
+_ERROR_BODY: Final = {"body": b"Internal Server Error"}
 
 
 class ClientDisconnected(OSError):  # noqa: N818 - the name Starlette and uvicorn use
@@ -45,11 +46,8 @@ class CycleHost(Protocol):
 
     can_write: asyncio.Future[None] | None  #: what to wait for before more is sent, or None
 
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-
-    def write_both(self, head: bytes, body: bytes) -> None:
-        """Send two pieces without joining them."""
+    write: Callable[[bytes], None]  #: sends bytes
+    writelines: Callable[[Iterable[bytes]], None]  #: sends pieces without joining them
 
     def body_taken(self) -> None:
         """Learn that the application took what was received of the body."""
@@ -73,9 +71,6 @@ class CycleServer(Protocol):
     def report(self, error: BaseException | None, text: str) -> None:
         """Log a fault of the application."""
 
-    def cycle_ended(self, cycle: RequestCycle) -> None:
-        """Learn that the application returned."""
-
 
 class RequestCycle:
     """Runs the application for one request.
@@ -83,17 +78,20 @@ class RequestCycle:
     Args:
         host: The connection.
         server: The server.
-        head: The request.
-        scope: The ASGI scope made of it.
+        scope: The request as the application sees it.
+        method: Its method.
+        version: Its HTTP version, ``1.0`` or ``1.1``.
+        keep_alive: Whether the connection may go on after it.
+        expects_continue: Whether the client waits for ``100 Continue`` before it sends the body.
     """
 
     # What most requests never change is kept on the class: a request pays only for what it uses.
     keep_alive: bool
     is_request_complete = False
+    is_response_complete = False
     is_disconnected = False
     status = 0
     unread_size = 0  #: bytes of the body that are received and not taken by the application
-    task: asyncio.Task[None] | None = None
     _body: list[bytes] | None = None
     _is_body_taken = False
     _has_eof = False
@@ -107,11 +105,20 @@ class RequestCycle:
     _remaining: int | None = None  #: bytes the announced length still allows
 
     def __init__(
-        self, host: CycleHost, server: CycleServer, head: RequestHead, scope: dict[str, Any]
+        self,
+        host: CycleHost,
+        server: CycleServer,
+        scope: Scope,
+        method: str,
+        version: str,
+        keep_alive: bool,
+        expects_continue: bool,
     ) -> None:
-        self.head = head
         self.scope = scope
-        self.keep_alive = head.keep_alive
+        self.method = method
+        self.version = version
+        self.keep_alive = keep_alive
+        self._expects_continue = expects_continue
         self._host = host
         self._server = server
         self._accepts = _BEFORE_START
@@ -161,33 +168,20 @@ class RequestCycle:
 
     # -- the application -------------------------------------------------------------------------------
 
-    async def run(self, application: Application) -> None:
-        """Call the application; the client gets a whole response or the end of the connection."""
-        try:
-            result = await application(self.scope, self.receive, self.send)
-        except ClientDisconnected:
-            pass  # the application let our own exception pass: the usual end of a stream
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - one request must not end the process
-            self._server.report(error, "Exception in ASGI application")
-            self._fail()
-        except BaseException:  # cancelled
-            self._fail()
-            raise
-        else:
-            if result is not None or self._accepts is not _COMPLETE:
-                self._check_return(result)
-        finally:
-            self._server.cycle_ended(self)
-
-    def _check_return(self, result: object) -> None:
+    def returned(self, result: object) -> None:
+        """Take the return of the application; one that left its response unfinished has failed."""
         if result is not None:
             self._server.report(None, f"ASGI callable should return None, but returned {result!r:.100}.")
         if self._accepts is not _COMPLETE and not self.is_disconnected:
             started = "completing" if self.is_response_begun else "starting"
-            self._server.report(None, f"ASGI callable returned without {started} response.")
-            self._fail()
+            self.failed(None, f"ASGI callable returned without {started} response.")
 
-    def _fail(self) -> None:
+    def failed(self, error: BaseException | None, text: str) -> None:
+        """Log a fault of the application and do with its response what can still be done."""
+        self._server.report(error, text)
+        self.give_up()
+
+    def give_up(self) -> None:
         """Answer 500 if nothing was sent yet; else break the connection, so that the client notices."""
         if self._accepts is _COMPLETE or self.is_disconnected:
             return
@@ -195,9 +189,8 @@ class RequestCycle:
             self._accepts = _COMPLETE
             self._host.response_broken(self)
         else:
-            self._remaining = None
-            self._start(_INTERNAL_ERROR, [(b"content-type", b"text/plain; charset=utf-8")])
-            self._send_first(_ERROR_BODY, more=False)
+            self._on_start(_ERROR_START)
+            self._on_first_body(_ERROR_BODY)
 
     async def receive(self) -> Message:
         """Return the next ASGI event: a piece of the body, or that the client left or was answered."""
@@ -206,8 +199,8 @@ class RequestCycle:
                 return self._take_body()
             if self.is_disconnected or self._has_eof:
                 break
-            if self.head.expects_continue and not self.is_request_complete:
-                self.head.expects_continue = False
+            if self._expects_continue and not self.is_request_complete:
+                self._expects_continue = False
                 if self._accepts is not _STREAMING:
                     self._host.write(_CONTINUE)
             waiter = asyncio.get_running_loop().create_future()
@@ -253,49 +246,52 @@ class RequestCycle:
     # -- the response ----------------------------------------------------------------------------------
 
     def _on_start(self, message: Message) -> None:
-        self._start(message["status"], message.get("headers", ()))
-
-    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Hold the head back: it leaves in one write with the first piece of the body."""
+        status = message["status"]
         self._status_line = STATUS_LINES.get(status) or status_line(status)
-        self._fields, self._length, self._says = encode_fields(headers, status)
+        self._fields, self._length, self._says = encode_fields(message.get("headers", ()), status)
         self.status = status
         self._accepts = _STARTED
 
     def _on_first_body(self, message: Message) -> None:
-        self._send_first(message.get("body", b""), message.get("more_body", False))
-
-    def _send_first(self, body: bytes, more: bool) -> None:
-        """Send the head and the first piece of the body."""
+        body, more = message.get("body", b""), message.get("more_body", False)
         server, says = self._server, self._says
         if says & CLOSE or server.is_draining:
             self.keep_alive = False
-        sent = body
-        if self.status in _BODILESS or self.head.method == "HEAD":
-            sent = b""
-            framing = self._describe_absent(len(body))
-        elif self._length is not None:
-            self._remaining, framing = self._length, b""
-            self._spend(len(body), more=more)
-        elif not more:
-            framing = b"content-length: %d\r\n" % len(body)
-        elif self.head.version == "1.1":
-            self._is_chunked, framing, sent = True, _CHUNKED, _chunk(body, more=True)
-        else:  # HTTP/1.0: only the end of the connection ends the body
-            self.keep_alive, framing = False, b""
+        if self.method == "HEAD" or self.status in _BODILESS:
+            framing, sent = self._describe_absent(len(body)), b""
+        else:
+            framing, sent = self._frame(body, more), body
         if not self.keep_alive:
             framing += _CONNECTION_CLOSE
-        elif self.head.version == "1.0":
+        elif self.version == "1.0":
             framing += _CONNECTION_KEEP_ALIVE
-        general = server.general_fields(says) if says else server.all_general_fields
-        head = (self._status_line, general, self._fields, framing, b"\r\n")
+        general = server.general_fields(says) if says & OWN_GENERAL else server.all_general_fields
         if len(sent) < _LARGE:
-            self._host.write(b"".join((*head, sent)))
+            if self._is_chunked:
+                sent = _chunk(sent, more)
+            self._host.write(b"".join((self._status_line, general, self._fields, framing, _CRLF, sent)))
         else:
-            self._host.write_both(b"".join(head), sent)
+            head = b"".join((self._status_line, general, self._fields, framing, _CRLF))
+            self._host.writelines((head, _chunk(sent, more) if self._is_chunked else sent))
         self._accepts = _STREAMING
         if not more:
             self._complete()
+
+    def _frame(self, body: bytes, more: bool) -> bytes:
+        """Choose how the client learns where the body ends (RFC 9112 section 6); return that field."""
+        self._sends_body = True  # a failed attempt at another status may have said otherwise
+        if self._length is not None:
+            self._remaining = self._length
+            self._spend(len(body), more)
+            return b""
+        if not more:
+            return b"content-length: %d\r\n" % len(body)
+        if self.version == "1.1":
+            self._is_chunked = True
+            return _CHUNKED
+        self.keep_alive = False  # HTTP/1.0: only the end of the connection ends the body
+        return b""
 
     def _describe_absent(self, size: int) -> bytes:
         """Return the framing of a response without a body, whose length is the one it would have had.
@@ -303,21 +299,21 @@ class RequestCycle:
         The body of a HEAD response that the application gave all the same tells that length.
         """
         self._sends_body = False
-        wants_length = self._length is None and self.head.method == "HEAD" and size
+        wants_length = self._length is None and self.method == "HEAD" and size
         return b"content-length: %d\r\n" % size if wants_length else b""
 
     def _on_next_body(self, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._sends_body:
             if self._remaining is not None:
-                self._spend(len(body), more=more)
-            data = _chunk(body, more=more) if self._is_chunked else body
+                self._spend(len(body), more)
+            data = _chunk(body, more) if self._is_chunked else body
             if data:
                 self._host.write(data)
         if not more:
             self._complete()
 
-    def _spend(self, size: int, *, more: bool) -> None:
+    def _spend(self, size: int, more: bool) -> None:
         """Hold the application to the length it announced (RFC 9110 section 8.6).
 
         Raises:
@@ -332,12 +328,13 @@ class RequestCycle:
 
     def _complete(self) -> None:
         self._accepts = _COMPLETE
+        self.is_response_complete = True
         if self._waiters is not None:
             self._wake()
         self._host.response_ended(self)
 
 
-def _chunk(body: bytes, *, more: bool) -> bytes:
+def _chunk(body: bytes, more: bool) -> bytes:
     data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
     return data if more else data + _LAST_CHUNK
 

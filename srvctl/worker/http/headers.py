@@ -1,7 +1,7 @@
 """Response heads: status lines, header fields checked and joined.
 
-Names are looked up in a table that remembers which were found valid, and values are checked all at once
-in the joined block, so a usual response costs one dictionary hit per field.
+Field sections that were sent before are found whole. In others, names are looked up in a table that
+remembers which were found valid, and values are checked all at once in the joined block.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ _REMEMBERED_NAMES: Final = 1024
 _FIRST_FINAL: Final = 200
 _LAST: Final = 999
 _NO_CONTENT: Final = 204
+# As numbers: CPython looks for a byte several times faster than for a bytes object of length one.
+_NUL: Final = 0x00
+_LF: Final = 0x0A
+_CR: Final = 0x0D
 STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
     for status in HTTPStatus
@@ -42,6 +46,7 @@ def status_line(status: int) -> bytes:
 _PLAIN: Final = 0
 DATE: Final = 1
 SERVER: Final = 2
+OWN_GENERAL: Final = DATE | SERVER
 CLOSE: Final = 4
 _CONNECTION: Final = 8
 _CONTENT_LENGTH: Final = 16
@@ -56,12 +61,18 @@ _MEANINGS: Final = {
 }
 _known: Final[dict[bytes, int]] = {}
 
+EncodedFields = tuple[bytes, int | None, int]
+#: Field sections sent lately: applications repeat themselves. Forgotten all at once when there are too many.
+_encoded: Final[dict[tuple[tuple[bytes, bytes], ...], EncodedFields]] = {}
+_REMEMBERED_SECTIONS: Final = 512
+_REMEMBERED_SIZE: Final = 512  #: bytes; a longer section is hardly the same twice
+
 
 class HeaderError(ValueError):
     """The application gave a header field that must not be sent."""
 
 
-def encode_fields(headers: Iterable[tuple[bytes, bytes]], status: int) -> tuple[bytes, int | None, int]:
+def encode_fields(headers: Iterable[tuple[bytes, bytes]], status: int) -> EncodedFields:
     """Check and join the header fields of a response.
 
     Names go out as the application spelled them, in its order; Connection and Transfer-Encoding are left
@@ -74,6 +85,21 @@ def encode_fields(headers: Iterable[tuple[bytes, bytes]], status: int) -> tuple[
     Raises:
         HeaderError: A name is not a token, a value has CR, LF or NUL, or there are two lengths.
     """
+    key = tuple(headers)
+    try:
+        encoded = _encoded.get(key)
+    except TypeError:  # a pair that is a list
+        return _encode(key, status)
+    if encoded is None or status == _NO_CONTENT:
+        encoded = _encode(key, status)
+        if len(encoded[0]) <= _REMEMBERED_SIZE and status != _NO_CONTENT:
+            if len(_encoded) >= _REMEMBERED_SECTIONS:
+                _encoded.clear()
+            _encoded[key] = encoded
+    return encoded
+
+
+def _encode(headers: Iterable[tuple[bytes, bytes]], status: int) -> EncodedFields:
     says = 0
     length: int | None = None
     parts: list[bytes] = []
@@ -91,11 +117,12 @@ def encode_fields(headers: Iterable[tuple[bytes, bytes]], status: int) -> tuple[
             length = int(value)
             if status == _NO_CONTENT:  # RFC 9110 section 8.6
                 continue
-        says |= meaning
+        else:
+            says |= meaning
         parts += (name, b": ", value, b"\r\n")
     block = b"".join(parts)
     lines = len(parts) // 4
-    if block.count(b"\n") != lines or block.count(b"\r") != lines or b"\0" in block:
+    if block.count(_LF) != lines or block.count(_CR) != lines or _NUL in block:
         raise HeaderError("a header field contains CR, LF or NUL")
     return block, length, says
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from srvctl.worker.http.protocol import Headers, ProtocolError, RequestHead
+from srvctl.worker.http.protocol import Headers, ProtocolError
 
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import RequestSink
 
-#: Fields that decide about framing, routing or the connection; all others pass through unread.
+#: Fields that decide about framing or routing; all others pass through unread.
 _SPECIAL: Final = frozenset({b"host", b"transfer-encoding", b"content-length", b"expect", b"upgrade"})
+_FRAMING: Final = frozenset({b"transfer-encoding", b"content-length"})
 #: RFC 3986 section 3.2.2 (reg-name, IPv4 or bracketed IP-literal) with an optional port; may be empty.
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
@@ -44,12 +45,12 @@ class HttptoolsCodec:
     """
 
     __slots__ = (
-        "_ended",
+        "_expects_continue",
         "_fed",
         "_headers",
+        "_is_last",
         "_max_fields",
         "_max_head_size",
-        "_muted",
         "_parser",
         "_sink",
         "_special",
@@ -62,12 +63,12 @@ class HttptoolsCodec:
         self._max_head_size = max_head_size
         self._max_fields = max_fields
         self._parser = httptools.HttpRequestParser(self)
-        self._headers: Headers = []
+        self._headers: Headers = []  #: of a head; after it, of a trailer section
         self._special: Headers = []
         self._target = b""
         self._fed = 0  #: bytes fed since the last read that ended outside a head
-        self._ended = False  #: the client's last request is in; whatever follows is not read
-        self._muted = False  #: a callback concerns a head that is read for the second time
+        self._expects_continue = False
+        self._is_last = False  #: the client's last request; whatever follows is not read
         self.is_inside_head = False
 
     def feed(self, data: bytes) -> None:
@@ -76,8 +77,6 @@ class HttptoolsCodec:
         Raises:
             ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
         """
-        if self._ended:
-            return
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
@@ -86,46 +85,23 @@ class HttptoolsCodec:
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
-            if not self._ended:  # llhttp objects to bytes after the last request; they are not read anyway
+            if not self._is_last or self.is_inside_head:
                 raise ProtocolError(_BAD_REQUEST, str(error)) from None
-        if not self.is_inside_head:
+            # else: llhttp objects to bytes after the last request, which nobody wants to read
+        if self.is_inside_head or self._headers:
+            self._check_size()
+        else:
             self._fed = 0
-        elif self._fed > self._max_head_size:
-            raise ProtocolError(_FIELDS_TOO_LARGE, "request head too large")
-
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Go on after a request for another protocol, which is answered in HTTP (RFC 9110 section 7.8).
-
-        llhttp stops there and takes the request's body for the other protocol, so a fresh parser is put in
-        the same place by a head with the same framing.
-        """
-        framing = [field for field in self._special if field[0] in {b"content-length", b"transfer-encoding"}]
-        lines = b"".join(b"%b: %b\r\n" % field for field in framing)
-        self._parser = httptools.HttpRequestParser(self)
-        if framing:
-            self._muted = True
-            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % lines)
-            self._muted = False
-        self._special = []
-        if rest:
-            self.feed(rest)
 
     # -- called by httptools, by these names -----------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        """Start a request."""
-        if not self._muted:
-            self.is_inside_head = True
-
     def on_url(self, data: bytes) -> None:
         """Take the request target, or the next part of it."""
-        if not self._muted:
-            self._target += data
+        self._target += data
+        self.is_inside_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field; or a trailer field, which is dropped (RFC 9110 section 6.5.1)."""
-        if not self.is_inside_head:
-            return
+        """Take a header field, or a trailer field."""
         field = (name.lower(), value)
         self._headers.append(field)
         if field[0] in _SPECIAL:
@@ -133,24 +109,25 @@ class HttptoolsCodec:
 
     def on_headers_complete(self) -> None:
         """Check the head and hand it over."""
-        if self._muted:
-            return
-        parser, headers, target = self._parser, self._headers, self._target
-        if self._fed > self._max_head_size or len(headers) > self._max_fields:
-            self._check_size(headers, target)
+        if self._fed > self._max_head_size or len(self._headers) > self._max_fields:
+            self._check_size()
+        parser, headers, target, special = self._parser, self._headers, self._target, self._special
+        version = parser.get_http_version()
         method = parser.get_method()
-        keep_alive = parser.should_keep_alive()
-        head = RequestHead(
-            _METHODS.get(method) or _unusual(method), target, parser.get_http_version(), headers, keep_alive
-        )
-        special = self._special
-        if len(special) != 1 or special[0] not in _known_hosts or head.version != "1.1":
-            self._check(head)  # what most requests need not go through
-        self._ended = not keep_alive
-        self.is_inside_head = False
+        self._is_last = not parser.should_keep_alive()
+        if len(special) != 1 or special[0] not in _known_hosts or version != "1.1":
+            self._check(version)  # what most requests need not go through
         self._headers = []
         self._target = b""
-        self._sink.head_received(head)
+        self.is_inside_head = False
+        self._sink.head_received(
+            _METHODS.get(method) or _unusual(method),
+            target,
+            version,
+            headers,
+            not self._is_last,
+            self._expects_continue,
+        )
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -158,58 +135,101 @@ class HttptoolsCodec:
 
     def on_message_complete(self) -> None:
         """Finish the request, unless llhttp skipped its body for the sake of an upgrade."""
-        if len(self._special) > 1 and self._parser.should_upgrade() and _has_body(self._special):
+        if len(self._special) > 1 and self._parser.should_upgrade() and self._has_body():
             return
-        if not self._muted:
-            self._special = []
-            self._sink.request_ended()
+        self._special = []
+        self._headers = []  # trailer fields are dropped (RFC 9110 section 6.5.1)
+        self._sink.request_ended()
 
     # -- rules ------------------------------------------------------------------------------------------
 
-    def _check_size(self, headers: Headers, target: bytes) -> None:
-        if len(headers) > self._max_fields:
+    def _check_size(self) -> None:
+        """Hold a head, or a trailer section, to the limits."""
+        if len(self._headers) > self._max_fields:
             raise ProtocolError(_FIELDS_TOO_LARGE, "too many header fields")
-        size = len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
-        if size > self._max_head_size:
+        size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+        if size > self._max_head_size or (not self._headers and self._fed > self._max_head_size):
             raise ProtocolError(_FIELDS_TOO_LARGE, "request head too large")
 
-    def _check(self, head: RequestHead) -> None:
-        if head.version not in _VERSIONS:
-            raise ProtocolError(_VERSION_NOT_SUPPORTED, f"HTTP version {head.version} is not supported")
+    def _check(self, version: str) -> None:
+        if version not in _VERSIONS:
+            raise ProtocolError(_VERSION_NOT_SUPPORTED, f"HTTP version {version} is not supported")
         hosts = [field for field in self._special if field[0] == b"host"]
         # RFC 9112 section 3.2: exactly one valid Host, which only HTTP/1.0 may leave out.
-        if len(hosts) != 1 and (hosts or head.version == "1.1"):
+        if len(hosts) != 1 and (hosts or version == "1.1"):
             raise ProtocolError(_BAD_REQUEST, "not exactly one Host")
         if hosts and hosts[0] not in _known_hosts:
             if not _HOST.fullmatch(hosts[0][1]):
                 raise ProtocolError(_BAD_REQUEST, "invalid Host")
             if len(_known_hosts) < _REMEMBERED_HOSTS:
                 _known_hosts.add(hosts[0])
-        self._check_framing(head)
+        self._check_framing(version)
 
-    def _check_framing(self, head: RequestHead) -> None:
+    def _check_framing(self, version: str) -> None:
+        self._expects_continue = False
+        framing = 0
         for name, value in self._special:
+            framing += name in _FRAMING
             if name == b"transfer-encoding":
-                if head.version == "1.0":  # RFC 9112 section 6.1: a sign of smuggling
+                if version == "1.0":  # RFC 9112 section 6.1: a sign of smuggling
                     raise ProtocolError(_BAD_REQUEST, "Transfer-Encoding in HTTP/1.0")
                 if value.lower() != b"chunked":
                     raise ProtocolError(_NOT_IMPLEMENTED, "transfer coding other than chunked")
-            elif name == b"expect" and value.lower() == b"100-continue" and head.version == "1.1":
-                head.expects_continue = True
-        codings = sum(name == b"transfer-encoding" for name, _ in self._special)
-        lengths = sum(name == b"content-length" for name, _ in self._special)
-        if codings + lengths > 1:
+            elif name == b"expect" and value.lower() == b"100-continue" and version == "1.1":
+                self._expects_continue = True
+        if framing > 1:
             raise ProtocolError(_BAD_REQUEST, "ambiguous message length")
+
+    # -- upgrades ---------------------------------------------------------------------------------------
+
+    def _has_body(self) -> bool:
+        return any(name in _FRAMING and value.strip(b"0") for name, value in self._special)
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Go on after a request for another protocol, which is answered in HTTP (RFC 9110 section 7.8).
+
+        llhttp stops there and takes the request's body for the other protocol, so a fresh parser is put in
+        the same place by a head with the same framing.
+        """
+        lines = b"".join(b"%b: %b\r\n" % field for field in self._special if field[0] in _FRAMING)
+        had_body = self._has_body()
+        self._special = []
+        replay = _Replay(self)
+        self._parser = httptools.HttpRequestParser(replay if had_body else self)
+        if had_body:
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % lines)
+        if rest:
+            self.feed(rest)
+
+
+class _Replay:
+    """Takes the callbacks of a parser whose first head is known already."""
+
+    def __init__(self, codec: HttptoolsCodec) -> None:
+        self._codec = codec
+        self._is_first = True
+
+    def on_url(self, data: bytes) -> None:
+        if not self._is_first:
+            self._codec.on_url(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_first:
+            self._codec.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if not self._is_first:
+            self._codec.on_headers_complete()
+
+    def on_body(self, data: bytes) -> None:
+        self._codec.on_body(data)
+
+    def on_message_complete(self) -> None:
+        self._is_first = False
+        self._codec.on_message_complete()
 
 
 def _unusual(method: bytes) -> str:
     if method == b"CONNECT":
         raise ProtocolError(_NOT_IMPLEMENTED, "CONNECT is not supported")
     return method.decode("ascii")
-
-
-def _has_body(special: Headers) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
-        for name, value in special
-    )

@@ -19,34 +19,31 @@ class ProtocolError(Exception):
         self.status = status
 
 
-class RequestHead:
-    """Request line and header fields, checked.
-
-    Attributes:
-        method: The method as sent, e.g. ``GET``.
-        target: The request target as sent.
-        version: ``1.0`` or ``1.1``.
-        headers: Names in lower case; order and repetitions as sent.
-        keep_alive: The client lets the connection go on after this request.
-        expects_continue: The client waits for ``100 Continue`` before it sends the body.
-    """
-
-    __slots__ = ("expects_continue", "headers", "keep_alive", "method", "target", "version")
-
-    def __init__(self, method: str, target: bytes, version: str, headers: Headers, keep_alive: bool) -> None:
-        self.method = method
-        self.target = target
-        self.version = version
-        self.headers = headers
-        self.keep_alive = keep_alive
-        self.expects_continue = False
-
-
 class RequestSink(Protocol):
     """Takes what a codec reads, in this order for each request: one head, any bodies, one end."""
 
-    def head_received(self, head: RequestHead) -> None:
-        """Take the head of the next request."""
+    def head_received(
+        self,
+        method: str,
+        target: bytes,
+        version: str,
+        headers: Headers,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        """Take the head of the next request, checked.
+
+        Args:
+            method: The method as sent, e.g. ``GET``.
+            target: The request target as sent.
+            version: ``1.0`` or ``1.1``.
+            headers: Names in lower case; order and repetitions as sent.
+            keep_alive: The client lets the connection go on after this request.
+            expects_continue: The client waits for ``100 Continue`` before it sends the body.
+
+        Raises:
+            ProtocolError: The target cannot be understood.
+        """
 
     def body_received(self, data: bytes) -> None:
         """Take a piece of its body, never empty."""

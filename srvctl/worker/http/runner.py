@@ -1,0 +1,140 @@
+"""The task in which the requests of one connection are answered, one after the other.
+
+A task per request would cost more than all HTTP work together, so an idle runner is kept and woken, at
+once and inside the callback that received the request, instead of through the loop's queue (ADR 4).
+Nothing leaks from one request to the next: a runner whose context a request has changed, or that was
+cancelled, is given up for a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+from srvctl.worker.http.cycle import ClientDisconnected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextvars import Context
+
+    from srvctl.worker.http.cycle import Application, RequestCycle
+
+#: Pipelined requests answered in a row before other connections get their turn.
+_IN_A_ROW: Final = 16
+
+
+class RunnerHost(Protocol):
+    """What a runner needs of its connection."""
+
+    def next_cycle(self) -> RequestCycle | None:
+        """Return the request that came while the last one was answered, or None."""
+
+    def runner_ended(self, runner: Runner) -> None:
+        """Learn that this runner answers nothing more."""
+
+
+class Runner:
+    """Answers requests until its connection, or a request, has spoilt it.
+
+    While idle it is itself what its task waits for: a future in the sense of `asyncio.isfuture`.
+
+    Args:
+        host: The connection.
+        application: The ASGI application.
+        loop: The running loop.
+        context: What the context of each request starts from.
+        cycle: The first request.
+    """
+
+    _asyncio_future_blocking = False
+    is_idle = False  #: it waits for a request
+    _step: Callable[[Runner], object] | None = None
+    _is_cancelled = False
+    _is_detached = False
+
+    def __init__(
+        self,
+        host: RunnerHost,
+        application: Application,
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+        cycle: RequestCycle,
+    ) -> None:
+        self._host = host
+        self._application = application
+        self._loop = loop
+        self._clean_context = context
+        self._context = context.copy()
+        self._cycle: RequestCycle | None = cycle
+        self.task = asyncio.Task(self._run(), loop=loop, name="srvctl request", context=self._context)
+
+    def wake(self, cycle: RequestCycle | None) -> None:
+        """Answer a request at once, or end. Only from a callback of the loop, never within a task."""
+        self._cycle = cycle
+        if self.is_idle and self._step is not None:
+            self.is_idle = False
+            self._context.run(self._step, self)
+
+    def detach(self) -> None:
+        """Let it finish what it does, and then end."""
+        self._is_detached = True
+        if self.is_idle:
+            self.wake(None)
+
+    async def _run(self) -> None:
+        host, application, task = self._host, self._application, self.task
+        in_a_row = 0
+        try:
+            while (cycle := self._cycle) is not None:
+                try:
+                    result = await application(cycle.scope, cycle.receive, cycle.send)
+                except ClientDisconnected:
+                    pass  # the application let our own exception pass: the usual end of a stream
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - one request must not end the process
+                    cycle.failed(error, "Exception in ASGI application")
+                except BaseException:  # cancelled
+                    cycle.give_up()
+                    raise
+                else:
+                    if result is not None or not cycle.is_response_complete:
+                        cycle.returned(result)
+                if self._is_detached or self._context != self._clean_context or task.cancelling():
+                    break
+                self._cycle = host.next_cycle()
+                if self._cycle is None:
+                    in_a_row = 0
+                    await self
+                elif (in_a_row := in_a_row + 1) % _IN_A_ROW == 0:
+                    await asyncio.sleep(0)
+        finally:
+            host.runner_ended(self)
+
+    # -- what asyncio.Task asks of a future ------------------------------------------------------------
+
+    def __await__(self) -> Generator[Runner, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop of the task that waits."""
+        return self._loop
+
+    def add_done_callback(self, callback: Callable[[Runner], object], *, context: Context) -> None:  # noqa: ARG002
+        """Remember how to go on; the context is the task's, which is ours."""
+        self._step = callback
+        self.is_idle = True
+
+    def result(self) -> None:
+        """Say why the task was woken.
+
+        Raises:
+            CancelledError: Because it is cancelled.
+        """
+        if self._is_cancelled:
+            raise asyncio.CancelledError
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - as in asyncio.Future
+        """Wake the task to be cancelled; return that this will happen."""
+        self._is_cancelled = True
+        self._loop.call_soon(self.wake, None)
+        return True
