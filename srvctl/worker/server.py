@@ -99,6 +99,7 @@ class Server:
         self.limits = limits
         self.timeouts = timeouts
         self.is_draining = False
+        self.idle_timeout = timeouts.keep_alive  #: seconds a connection may wait for its next request
         self.logger = logging.getLogger("srvctl.error")
         self.connections: set[HttpConnection] = set()
         self._application = application
@@ -194,6 +195,7 @@ class Server:
         for server in self._servers:
             server.close()
         self.is_draining = True
+        self.idle_timeout = self.timeouts.drain_idle
         for connection in list(self.connections):
             connection.drain(self.timeouts.drain_idle)
         self._ticker.cancel()

@@ -41,7 +41,6 @@ class HttpConnection(asyncio.Protocol):
         "_cycle",
         "_discarded",
         "_is_closing",
-        "_is_waiting",
         "_queue",
         "_reading_paused",
         "_refusal",
@@ -52,6 +51,7 @@ class HttpConnection(asyncio.Protocol):
         "can_write",
         "deadline",
         "idle_since",
+        "is_waiting",
         "write",
         "writelines",
     )
@@ -68,7 +68,7 @@ class HttpConnection(asyncio.Protocol):
         self._queue: deque[RequestCycle] = deque()  #: requests that came before their turn
         self.can_write: asyncio.Future[None] | None = None  #: set while the client does not read
         self._reading_paused = False
-        self._is_waiting = False  #: the current request is not handed to a runner yet
+        self.is_waiting = False  #: the current request is not handed to a runner yet
         self._runner: Runner | None = None
         self._is_closing = False  #: what comes in is no longer looked at
         self._refusal: ProtocolError | None = None  #: why the client gets an error after the responses due
@@ -98,10 +98,10 @@ class HttpConnection(asyncio.Protocol):
             self._codec.feed(data)
         except ProtocolError as error:
             self._refuse(error)
-        if self._is_waiting:
+        if self.is_waiting:
             runner = self._runner
             if runner is not None and runner.is_idle:
-                self._is_waiting = False
+                self.is_waiting = False
                 runner.wake(self._cycle)
             else:
                 self._hand_over()
@@ -127,7 +127,7 @@ class HttpConnection(asyncio.Protocol):
                 cycle.client_left()
         self._cycle = None
         self._queue.clear()
-        self._is_waiting = False
+        self.is_waiting = False
         self._part_with_runner()
         self._server.connection_closed(self)
 
@@ -150,6 +150,7 @@ class HttpConnection(asyncio.Protocol):
         version: str,
         headers: Headers,
         keep_alive: bool,
+        has_body: bool,
         expects_continue: bool,
     ) -> None:
         """Take the next request; it is answered when the read that brought it has been looked at."""
@@ -158,9 +159,10 @@ class HttpConnection(asyncio.Protocol):
         if state is not None:
             scope["state"] = state.copy()
         cycle = RequestCycle(self, self._server, scope, method, version, keep_alive, expects_continue)
+        cycle.is_request_complete = not has_body
         if self._cycle is None:
             self._cycle = cycle
-            self._is_waiting = True
+            self.is_waiting = True
             self.deadline = _NEVER
         else:
             self._queue.append(cycle)
@@ -185,7 +187,6 @@ class HttpConnection(asyncio.Protocol):
             cycle.request_ended()
         else:
             self._discarded = 0
-            self._turn_idle()
 
     def _receiving(self) -> RequestCycle | None:
         """Return the request that is being received, or None when it is answered already."""
@@ -200,29 +201,28 @@ class HttpConnection(asyncio.Protocol):
 
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
-        if self._server.logs_access:
-            self._server.log_access(cycle)
+        server = self._server
+        if server.logs_access:
+            server.log_access(cycle)
         if cycle is not self._cycle:
             return
         if not cycle.keep_alive:
-            if cycle.is_request_complete:
-                self._close()
-            else:
-                self._close_lingering()
+            self._close() if cycle.is_request_complete else self._close_lingering()
         elif self._queue:
             self._cycle = self._queue.popleft()
-            self._is_waiting = True
-            self._server.loop.call_soon(self._hand_over)  # in case the application goes on after its response
+            self.is_waiting = True
+            server.loop.call_soon(self._hand_over)  # in case the application goes on after its response
             if not self._queue:
                 self._resume_reading()
         else:
             self._cycle = None
             if self._refusal is not None:
                 self._send_refusal(self._refusal)
-            else:
-                self._turn_idle()
-                if self._reading_paused:
-                    self._resume_reading()
+                return
+            self.idle_since = server.now()
+            self.deadline = self.idle_since + server.idle_timeout
+            if self._reading_paused:
+                self._resume_reading()
 
     def response_broken(self, cycle: RequestCycle) -> None:
         """End the connection in a way that the client cannot take for the end of the body."""
@@ -245,7 +245,7 @@ class HttpConnection(asyncio.Protocol):
         runner = self._runner
         if runner is not None and runner.is_idle:
             runner.wake(self.next_cycle())
-        elif self._is_waiting:
+        elif self.is_waiting:
             self._part_with_runner()
             cycle = self.next_cycle()
             if cycle is not None:
@@ -260,16 +260,16 @@ class HttpConnection(asyncio.Protocol):
 
     def next_cycle(self) -> RequestCycle | None:
         """Return the request that waits for an answer, or None."""
-        if not self._is_waiting:
+        if not self.is_waiting:
             return None
-        self._is_waiting = False
+        self.is_waiting = False
         return self._cycle
 
     def runner_ended(self, runner: Runner) -> None:
         """Replace a runner that answers nothing more, if a request waits."""
         if runner is self._runner:
             self._runner = None
-            if self._is_waiting:
+            if self.is_waiting:
                 self._hand_over()
         else:
             self._server.runner_ended(runner)
@@ -293,12 +293,6 @@ class HttpConnection(asyncio.Protocol):
         self._transport.abort()
 
     # -- the connection itself -------------------------------------------------------------------------
-
-    def _turn_idle(self) -> None:
-        server = self._server
-        self.idle_since = now = server.now()
-        timeout = server.timeouts.drain_idle if server.is_draining else server.timeouts.keep_alive
-        self.deadline = now + timeout
 
     def _expect_rest_of_head(self) -> None:
         """Give a request head that has begun its own time, counted from its first bytes."""

@@ -260,6 +260,8 @@ class RequestCycle:
             self.keep_alive = False
         if self.method == "HEAD" or self.status in _BODILESS:
             framing, sent = self._describe_absent(len(body)), b""
+        elif self._length == len(body) and not more:
+            framing, sent = b"", body
         else:
             framing, sent = self._frame(body, more), body
         if not self.keep_alive:

@@ -15,8 +15,10 @@ from srvctl.worker.http.protocol import Headers, ProtocolError
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import RequestSink
 
-#: Fields that decide about framing or routing; all others pass through unread.
-_SPECIAL: Final = frozenset({b"host", b"transfer-encoding", b"content-length", b"expect", b"upgrade"})
+#: Fields that decide about framing, routing or the connection; all others pass through unread.
+_SPECIAL: Final = frozenset(
+    {b"host", b"transfer-encoding", b"content-length", b"expect", b"upgrade", b"connection"}
+)
 _FRAMING: Final = frozenset({b"transfer-encoding", b"content-length"})
 #: RFC 3986 section 3.2.2 (reg-name, IPv4 or bracketed IP-literal) with an optional port; may be empty.
 _HOST: Final = re.compile(
@@ -47,6 +49,7 @@ class HttptoolsCodec:
     __slots__ = (
         "_expects_continue",
         "_fed",
+        "_has_body",
         "_headers",
         "_is_last",
         "_max_fields",
@@ -67,6 +70,7 @@ class HttptoolsCodec:
         self._special: Headers = []
         self._target = b""
         self._fed = 0  #: bytes fed since the last read that ended outside a head
+        self._has_body = False  #: the request being received has framing fields
         self._expects_continue = False
         self._is_last = False  #: the client's last request; whatever follows is not read
         self.is_inside_head = False
@@ -112,11 +116,15 @@ class HttptoolsCodec:
         if self._fed > self._max_head_size or len(self._headers) > self._max_fields:
             self._check_size()
         parser, headers, target, special = self._parser, self._headers, self._target, self._special
-        version = parser.get_http_version()
         method = parser.get_method()
-        self._is_last = not parser.should_keep_alive()
-        if len(special) != 1 or special[0] not in _known_hosts or version != "1.1":
-            self._check(version)  # what most requests need not go through
+        keep_alive = parser.should_keep_alive()
+        if keep_alive and len(special) == 1 and special[0] in _known_hosts:
+            version = "1.1"  # what most requests look like: only 1.1 keeps alive without a Connection field
+            self._has_body = self._expects_continue = False
+        else:
+            version = parser.get_http_version()
+            self._check(version)
+        self._is_last = not keep_alive
         self._headers = []
         self._target = b""
         self.is_inside_head = False
@@ -125,7 +133,8 @@ class HttptoolsCodec:
             target,
             version,
             headers,
-            not self._is_last,
+            keep_alive,
+            self._has_body,
             self._expects_continue,
         )
 
@@ -135,11 +144,12 @@ class HttptoolsCodec:
 
     def on_message_complete(self) -> None:
         """Finish the request, unless llhttp skipped its body for the sake of an upgrade."""
-        if len(self._special) > 1 and self._parser.should_upgrade() and self._has_body():
-            return
-        self._special = []
-        self._headers = []  # trailer fields are dropped (RFC 9110 section 6.5.1)
-        self._sink.request_ended()
+        if not self._has_body:
+            self._special = []
+        elif len(self._special) == 1 or not self._parser.should_upgrade():
+            self._special = []
+            self._headers = []  # trailer fields are dropped (RFC 9110 section 6.5.1)
+            self._sink.request_ended()
 
     # -- rules ------------------------------------------------------------------------------------------
 
@@ -179,11 +189,9 @@ class HttptoolsCodec:
                 self._expects_continue = True
         if framing > 1:
             raise ProtocolError(_BAD_REQUEST, "ambiguous message length")
+        self._has_body = framing == 1
 
     # -- upgrades ---------------------------------------------------------------------------------------
-
-    def _has_body(self) -> bool:
-        return any(name in _FRAMING and value.strip(b"0") for name, value in self._special)
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Go on after a request for another protocol, which is answered in HTTP (RFC 9110 section 7.8).
@@ -192,11 +200,11 @@ class HttptoolsCodec:
         the same place by a head with the same framing.
         """
         lines = b"".join(b"%b: %b\r\n" % field for field in self._special if field[0] in _FRAMING)
-        had_body = self._has_body()
         self._special = []
-        replay = _Replay(self)
-        self._parser = httptools.HttpRequestParser(replay if had_body else self)
-        if had_body:
+        if not self._has_body:
+            self._parser = httptools.HttpRequestParser(self)
+        else:
+            self._parser = httptools.HttpRequestParser(_Replay(self))
             self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % lines)
         if rest:
             self.feed(rest)

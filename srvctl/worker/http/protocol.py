@@ -20,7 +20,7 @@ class ProtocolError(Exception):
 
 
 class RequestSink(Protocol):
-    """Takes what a codec reads, in this order for each request: one head, any bodies, one end."""
+    """Takes what a codec reads, for each request: a head and, if it has a body, its pieces and an end."""
 
     def head_received(
         self,
@@ -29,6 +29,7 @@ class RequestSink(Protocol):
         version: str,
         headers: Headers,
         keep_alive: bool,
+        has_body: bool,
         expects_continue: bool,
     ) -> None:
         """Take the head of the next request, checked.
@@ -39,6 +40,7 @@ class RequestSink(Protocol):
             version: ``1.0`` or ``1.1``.
             headers: Names in lower case; order and repetitions as sent.
             keep_alive: The client lets the connection go on after this request.
+            has_body: The message has a body, maybe empty; without one it is complete, and no end follows.
             expects_continue: The client waits for ``100 Continue`` before it sends the body.
 
         Raises:

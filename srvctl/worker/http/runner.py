@@ -26,8 +26,10 @@ _IN_A_ROW: Final = 16
 class RunnerHost(Protocol):
     """What a runner needs of its connection."""
 
+    is_waiting: bool  #: a request waits that no runner has
+
     def next_cycle(self) -> RequestCycle | None:
-        """Return the request that came while the last one was answered, or None."""
+        """Return that request, which is the caller's now."""
 
     def runner_ended(self, runner: Runner) -> None:
         """Learn that this runner answers nothing more."""
@@ -100,11 +102,13 @@ class Runner:
                         cycle.returned(result)
                 if self._is_detached or self._context != self._clean_context or task.cancelling():
                     break
-                self._cycle = host.next_cycle()
-                if self._cycle is None:
+                if not host.is_waiting:
                     in_a_row = 0
                     await self
-                elif (in_a_row := in_a_row + 1) % _IN_A_ROW == 0:
+                    continue
+                self._cycle = host.next_cycle()
+                in_a_row += 1
+                if in_a_row % _IN_A_ROW == 0:
                     await asyncio.sleep(0)
         finally:
             host.runner_ended(self)
