@@ -85,24 +85,37 @@ class RequestCycle:
         expects_continue: Whether the client waits for ``100 Continue`` before it sends the body.
     """
 
-    # What most requests never change is kept on the class: a request pays only for what it uses.
-    keep_alive: bool
-    is_request_complete = False
-    is_response_complete = False
-    is_disconnected = False
-    status = 0
-    unread_size = 0  #: bytes of the body that are received and not taken by the application
-    _body: list[bytes] | None = None
-    _is_body_taken = False
-    _has_eof = False
-    _waiters: list[asyncio.Future[None]] | None = None
-    _status_line = b""
-    _fields = b""
-    _length: int | None = None  #: bytes of the response body as the application announced them
-    _says = 0
-    _is_chunked = False
-    _sends_body = True
-    _remaining: int | None = None  #: bytes the announced length still allows
+    __slots__ = (
+        "_accepts",
+        "_body",
+        "_expects_continue",
+        "_fields",
+        "_has_eof",
+        "_host",
+        "_is_body_taken",
+        "_is_chunked",
+        "_length",
+        "_remaining",
+        "_says",
+        "_sends_body",
+        "_server",
+        "_status_line",
+        "_waiters",
+        "is_disconnected",
+        "is_request_complete",
+        "is_response_complete",
+        "keep_alive",
+        "method",
+        "scope",
+        "status",
+        "unread_size",
+        "version",
+    )
+
+    _status_line: bytes
+    _fields: bytes
+    _length: int | None
+    _says: int
 
     def __init__(
         self,
@@ -122,6 +135,18 @@ class RequestCycle:
         self._host = host
         self._server = server
         self._accepts = _BEFORE_START
+        self.is_request_complete = False
+        self.is_response_complete = False
+        self.is_disconnected = False
+        self.status = 0
+        self.unread_size = 0  #: bytes of the body that are received and not taken by the application
+        self._body: list[bytes] | None = None
+        self._is_body_taken = False
+        self._has_eof = False
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._is_chunked = False
+        self._sends_body = True
+        self._remaining: int | None = None  #: bytes the announced length still allows
 
     # -- from the connection ---------------------------------------------------------------------------
 

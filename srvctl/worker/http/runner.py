@@ -48,11 +48,22 @@ class Runner:
         cycle: The first request.
     """
 
-    _asyncio_future_blocking = False
-    is_idle = False  #: it waits for a request
-    _step: Callable[[Runner], object] | None = None
-    _is_cancelled = False
-    _is_detached = False
+    __slots__ = (
+        "_application",
+        "_asyncio_future_blocking",
+        "_clean_context",
+        "_context",
+        "_cycle",
+        "_host",
+        "_is_cancelled",
+        "_is_detached",
+        "_loop",
+        "_step",
+        "is_idle",
+        "task",
+    )
+
+    _step: Callable[[Runner], object]
 
     def __init__(
         self,
@@ -68,12 +79,16 @@ class Runner:
         self._clean_context = context
         self._context = context.copy()
         self._cycle: RequestCycle | None = cycle
+        self._asyncio_future_blocking = False
+        self._is_cancelled = False
+        self._is_detached = False
+        self.is_idle = False  #: it waits for a request
         self.task = asyncio.Task(self._run(), loop=loop, name="srvctl request", context=self._context)
 
     def wake(self, cycle: RequestCycle | None) -> None:
         """Answer a request at once, or end. Only from a callback of the loop, never within a task."""
         self._cycle = cycle
-        if self.is_idle and self._step is not None:
+        if self.is_idle:
             self.is_idle = False
             self._context.run(self._step, self)
 
