@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from srvctl.settings.option import Option
-from srvctl.settings.units import Bytes, Seconds
+from srvctl.settings.units import Bytes, Seconds  # noqa: TC001 - pydantic resolves them at run time
 
 LogLevel = Literal["critical", "error", "warning", "info", "debug", "trace"]
 
@@ -172,8 +172,8 @@ class TimeoutSettings:
     request_head: Annotated[
         Seconds,
         Option(
-            "Time a client has to send a whole request head, counted from its first byte "
-            "(from the connection's start for the first one).",
+            "Time a client has to send a whole request head, counted from its first byte; "
+            "also the time a new connection has to send that byte.",
             "--timeout-request-head",
             "DURATION",
         ),
