@@ -1,0 +1,52 @@
+"""What every process test promises: it leaves no process and no descriptor behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.support.server import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_PROCESS_TESTS = Path(__file__).parent / "process"
+
+
+def _descriptors() -> dict[int, str]:
+    """What is open, without the descriptor that lists it."""
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            found[int(link.name)] = str(link.readlink())
+        except FileNotFoundError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compare processes and descriptors before and after each process test."""
+    if not request.path.is_relative_to(_PROCESS_TESTS):
+        yield
+        return
+    children, descriptors = set(psutil.Process().children(recursive=True)), _descriptors()
+    yield
+    left = set(psutil.Process().children(recursive=True)) - children
+    assert not left, f"processes left behind: {left}"
+    opened = {fd: name for fd, name in _descriptors().items() if fd not in descriptors}
+    assert not opened, f"descriptors left open: {opened}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the servers that several tests share have written."""
+    report = yield
+    if report.failed:
+        report.sections += [("stderr of srvctl", server.stderr.text) for server in ServerProcess.running]
+    return report
