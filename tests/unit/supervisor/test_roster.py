@@ -1,0 +1,92 @@
+"""What the master knows of its workers: questions about slots, and a worker's own moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from srvctl.supervisor.lifecycle import Step, WorkerState
+from srvctl.supervisor.roster import Roster, Slot, Worker
+
+
+def roster_of(*workers: Worker) -> Roster:
+    roster = Roster()
+    for worker in workers:
+        roster.add(worker)
+    return roster
+
+
+@pytest.mark.parametrize(
+    ("state", "holds"),
+    [
+        (WorkerState.FORKING, True),
+        (WorkerState.BOOTING, True),
+        (WorkerState.READY, True),
+        (WorkerState.DRAINING, False),
+        (WorkerState.DYING, False),
+        (WorkerState.GONE, False),
+    ],
+)
+def test_who_holds_a_slot(state: WorkerState, holds: bool) -> None:
+    """A worker holds its slot from the decision to fork it until it is told to go."""
+    worker = Worker(1, slot=0, generation=1, state=state)
+    assert worker.holds_slot is holds
+    assert roster_of(worker).holders(0) == [worker] * holds
+
+
+@pytest.mark.parametrize("state", WorkerState)
+def test_only_a_ready_worker_serves(state: WorkerState) -> None:
+    """A slot is served by a ready worker and by no other."""
+    worker = Worker(1, slot=0, generation=1, state=state)
+    assert worker.is_ready is (state is WorkerState.READY)
+    assert roster_of(worker).is_served(0) is worker.is_ready
+
+
+def test_holders_come_oldest_first_and_of_one_slot() -> None:
+    """The replacement comes after the one it replaces."""
+    old, other, new = (Worker(n, slot, 1) for n, slot in ((1, 0), (2, 1), (3, 0)))
+    assert roster_of(old, other, new).holders(0) == [old, new]
+
+
+def test_serving_can_be_asked_of_one_generation() -> None:
+    """A slot counts as replaced only when a worker of the new code is ready in it."""
+    old = Worker(1, 0, generation=1, state=WorkerState.READY)
+    new = Worker(2, 0, generation=2, state=WorkerState.BOOTING)
+    roster = roster_of(old, new)
+    assert roster.is_served(0)
+    assert roster.is_served(0, 1)
+    assert not roster.is_served(0, 2)
+    new.take(Step.READY)
+    assert roster.is_served(0, 2)
+    assert not roster.is_served(1)
+
+
+def test_iteration_survives_changes() -> None:
+    """A worker may be removed while all are visited."""
+    roster = roster_of(*(Worker(n, n, 1) for n in (1, 2, 3)))
+    for worker in roster:
+        roster.remove(worker)
+    assert not roster.workers
+
+
+def test_a_slot_remembers() -> None:
+    """The record of a slot is made on first use and is the same ever after."""
+    roster = Roster()
+    roster.slot(3).failures = 2
+    assert roster.slots == {3: Slot(failures=2, not_before=0.0)}
+
+
+def test_a_move_that_does_not_exist_raises() -> None:
+    """The master trips over its own mistakes at once."""
+    worker = Worker(1, 0, 1)
+    assert not worker.may(Step.READY)
+    with pytest.raises(KeyError):
+        worker.take(Step.READY)
+    assert worker.state is WorkerState.FORKING
+
+
+def test_a_worker_is_named_by_its_process_once_it_has_one() -> None:
+    """Before the fork there is only a number."""
+    worker = Worker(7, 0, 1)
+    assert str(worker) == "worker #7"
+    worker.pid = 4711
+    assert str(worker) == "worker [4711]"
