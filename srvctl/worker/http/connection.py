@@ -85,7 +85,7 @@ class HttpConnection(asyncio.Protocol):
         server = self._server
         client = _address(transport.get_extra_info("peername"))
         sockname = _address(transport.get_extra_info("sockname"), own=True)
-        self._scope = scope_template("http", client, sockname, server.root_path)
+        self._scope = scope_template("http", client, sockname, server.root_path, server.state)
         self.idle_since = server.now()
         self.deadline = self.idle_since + server.timeouts.request_head
         server.connections.add(self)
@@ -155,9 +155,6 @@ class HttpConnection(asyncio.Protocol):
     ) -> None:
         """Take the next request; it is answered when the read that brought it has been looked at."""
         scope = fill_scope(self._scope, method, target, version, headers)
-        state = self._server.state
-        if state is not None:
-            scope["state"] = state.copy()
         cycle = RequestCycle(self, self._server, scope, method, version, keep_alive, expects_continue)
         cycle.is_request_complete = not has_body
         if self._cycle is None:

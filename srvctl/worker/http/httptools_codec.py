@@ -20,6 +20,8 @@ _SPECIAL: Final = frozenset(
     {b"host", b"transfer-encoding", b"content-length", b"expect", b"upgrade", b"connection"}
 )
 _FRAMING: Final = frozenset({b"transfer-encoding", b"content-length"})
+_SIMPLE: Final = frozenset({b"host", b"connection"})
+_PARTS_OF_LINE: Final = 3
 #: RFC 3986 section 3.2.2 (reg-name, IPv4 or bracketed IP-literal) with an optional port; may be empty.
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
@@ -51,10 +53,16 @@ class HttptoolsCodec:
         "_fed",
         "_has_body",
         "_headers",
+        "_heads_read",
+        "_is_between",
         "_is_last",
+        "_is_simple",
+        "_last_headers",
+        "_last_section",
         "_max_fields",
         "_max_head_size",
         "_parser",
+        "_read_headers",
         "_sink",
         "_special",
         "_target",
@@ -70,6 +78,12 @@ class HttptoolsCodec:
         self._special: Headers = []
         self._target = b""
         self._fed = 0  #: bytes fed since the last read that ended outside a head
+        self._is_between = True  #: a request has ended and the next has not begun
+        self._heads_read = 0  #: in this call of feed
+        self._read_headers: Headers = []  #: of the last request
+        self._is_simple = False  #: the last request has no body and nothing special
+        self._last_section = b"\r\n\r\n\r\n"  #: bytes of its header section (of no request yet)
+        self._last_headers: Headers = []  #: the same, read
         self._has_body = False  #: the request being received has framing fields
         self._expects_continue = False
         self._is_last = False  #: the client's last request; whatever follows is not read
@@ -81,6 +95,16 @@ class HttptoolsCodec:
         Raises:
             ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
         """
+        if self._is_between and data.endswith(self._last_section) and self._take_repetition(data):
+            return
+        began_between, self._heads_read = self._is_between, 0
+        self._is_between = False
+        self._parse(data)
+        if began_between and self._heads_read == 1 and self._is_between and self._is_simple:
+            self._last_section = data[data.find(b"\r\n") + 2 :]
+            self._last_headers = self._read_headers.copy()
+
+    def _parse(self, data: bytes) -> None:
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
@@ -96,6 +120,21 @@ class HttptoolsCodec:
             self._check_size()
         else:
             self._fed = 0
+
+    def _take_repetition(self, data: bytes) -> bool:
+        """Take a request whose header section is, to the byte, that of the last one; return whether it was.
+
+        Clients that keep a connection repeat themselves, and what llhttp and the rules below found in those
+        bytes stays true. Only the request line is new.
+        """
+        parts = data[: -len(self._last_section)].split(b" ")
+        if len(parts) != _PARTS_OF_LINE or parts[2] != b"HTTP/1.1\r\n":
+            return False
+        method, target = _METHODS.get(parts[0]), parts[1]
+        if method is None or not target or not target.isascii() or not target.decode().isprintable():
+            return False
+        self._sink.head_received(method, target, "1.1", self._last_headers.copy(), True, False, False)
+        return True
 
     # -- called by httptools, by these names -----------------------------------------------------------
 
@@ -121,10 +160,14 @@ class HttptoolsCodec:
         if keep_alive and len(special) == 1 and special[0] in _known_hosts:
             version = "1.1"  # what most requests look like: only 1.1 keeps alive without a Connection field
             self._has_body = self._expects_continue = False
+            self._is_simple = True
         else:
             version = parser.get_http_version()
             self._check(version)
+            self._is_simple = keep_alive and version == "1.1" and {name for name, _ in special} <= _SIMPLE
         self._is_last = not keep_alive
+        self._heads_read += 1
+        self._read_headers = headers
         self._headers = []
         self._target = b""
         self.is_inside_head = False
@@ -144,6 +187,7 @@ class HttptoolsCodec:
 
     def on_message_complete(self) -> None:
         """Finish the request, unless llhttp skipped its body for the sake of an upgrade."""
+        self._is_between = True
         if not self._has_body:
             self._special = []
         elif len(self._special) == 1 or not self._parser.should_upgrade():

@@ -21,9 +21,19 @@ _NUMBER_SIGN: Final = ord("#")
 _PERCENT: Final = ord("%")
 
 
-def scope_template(scheme: str, client: Address | None, server: Address | None, root_path: str) -> Scope:
-    """Return what all scopes of a connection have in common; copying it is cheaper than building each."""
-    return {
+def scope_template(
+    scheme: str, client: Address | None, server: Address | None, root_path: str, state: dict[str, Any] | None
+) -> Scope:
+    """Return what all scopes of a connection have in common; copying it is cheaper than building each.
+
+    Args:
+        scheme: ``http`` or ``https``.
+        client: Host and port of the client, if it has any.
+        server: Our own side of the connection.
+        root_path: Where the application is mounted.
+        state: What the lifespan left for requests, each of which gets its own shallow copy.
+    """
+    template = {
         "type": "http",
         "asgi": None,
         "http_version": "1.1",
@@ -37,6 +47,9 @@ def scope_template(scheme: str, client: Address | None, server: Address | None, 
         "query_string": b"",
         "headers": [],
     }
+    if state is not None:
+        template["state"] = state
+    return template
 
 
 def fill_scope(template: Scope, method: str, target: bytes, version: str, headers: Headers) -> Scope:
@@ -59,7 +72,10 @@ def fill_scope(template: Scope, method: str, target: bytes, version: str, header
         path = root_path + path
         raw_path = root_path.encode() + raw_path
     scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
-    scope["http_version"] = version
+    if version != "1.1":
+        scope["http_version"] = version
+    if "state" in scope:
+        scope["state"] = scope["state"].copy()
     scope["method"] = method
     scope["path"] = path
     scope["raw_path"] = raw_path
