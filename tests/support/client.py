@@ -107,12 +107,10 @@ class Connection:
             ConnectionEnded: The connection ended before it was whole.
             ConnectionError: The connection was reset.
         """
-        before = bytes(self._received)
         status_line, *lines = self._read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         _, status, reason = status_line.split(" ", 2)
         pairs = (line.split(":", 1) for line in lines if line)
         headers = {name.strip().lower(): value.strip() for name, value in pairs}
-        assert not before, "bytes that belong to no response"
         if headers.get("transfer-encoding") == "chunked":
             chunks = list(iter(self._read_chunk, b""))
             return Response(int(status), reason, headers, b"".join(chunks), chunks)
