@@ -1,0 +1,1 @@
+"""Applications to try srvctl with: `srvctl run examples.fastapi_hello:app`."""
