@@ -10,9 +10,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final
 
-#: A traceback fits easily; a worker that sends more without a newline is broken.
-MAX_LINE: Final = 256 * 1024
-#: Longest text field a sender puts into a message (a traceback keeps its end, which names the error).
+#: Two texts fit however JSON escapes them; a worker that sends more without a newline is broken.
+MAX_LINE: Final = 1024 * 1024
+#: Longest text field, in characters, that a sender puts into a message; a traceback keeps its end, which
+#: names the error.
 MAX_TEXT: Final = 48 * 1024
 
 

@@ -175,7 +175,7 @@ class Fleet:
                 worker.deadline = self._now + self._policy.boot
             case SpawnFailed(reason=reason):
                 self._log(Severity.ERROR, f"Could not start a worker: {reason}.")
-                self._exited(worker, reason, explained=True)
+                self._exited(worker, reason)
             case WorkerReady() if worker.state is WorkerState.BOOTING:
                 worker.take(Step.READY)
                 worker.ready_at, worker.deadline = self._now, None
@@ -184,6 +184,7 @@ class Fleet:
                 worker.explained = True
                 if self.phase is not Phase.STOPPING:  # its siblings fail alike: one explanation is enough
                     self._log(Severity.ERROR, message, details)
+                    self._boot_failed(worker)
             case WorkerDraining() if worker.is_ready:
                 self._log(
                     Severity.INFO,
@@ -194,23 +195,27 @@ class Fleet:
                 self._log(
                     Severity.ERROR, f"Worker [{worker.pid}] broke its channel ({reason}); it has to go."
                 )
+                if worker.state is WorkerState.BOOTING:
+                    self._boot_failed(worker)
                 self._retire_by_signal(worker)
             case WorkerExited(cause=cause):
-                self._exited(worker, cause, explained=worker.explained)
+                self._exited(worker, cause)
             case _:
                 pass  # said too late to matter, e.g. ready after it was told to go
 
-    def _exited(self, worker: Worker, cause: str, *, explained: bool) -> None:
+    def _exited(self, worker: Worker, cause: str) -> None:
         state = worker.state
         worker.take(Step.EXITED)
         self.roster.remove(worker)
         if self.phase is Phase.STOPPING:
             return
         match state:
-            case WorkerState.FORKING | WorkerState.BOOTING:
-                if not explained:
-                    self._log(Severity.ERROR, f"Worker [{worker.pid}] ended before it was ready: {cause}.")
+            case WorkerState.FORKING:
                 self._boot_failed(worker)
+            case WorkerState.BOOTING:
+                if not worker.explained:
+                    self._log(Severity.ERROR, f"Worker [{worker.pid}] ended before it was ready: {cause}.")
+                    self._boot_failed(worker)
             case WorkerState.READY:
                 wait = self._count_failure(worker)
                 when = f"in {wait:.1f} s" if wait else "now"

@@ -42,6 +42,7 @@ def serve(settings: Settings, sockets: Iterable[socket.socket], channel: socket.
         with asyncio.Runner(loop_factory=_loop_factory(settings.workers.loop)) as runner:
             runner.run(Worker(settings, application, channel).run(sockets))
     except AppError as error:
+        channel.setblocking(True)  # a long traceback may not fit at once, and the master always reads
         _say(channel, Failed(str(error), error.details))
         return ExitCode.NEVER_UP
     logger.info("Finished worker process [%d]", pid)
@@ -61,7 +62,7 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _say(channel: socket.socket, message: Message) -> None:
-    """Send a message that is small enough never to block; a master that is gone needs none."""
+    """Send a message; a master that is gone needs none."""
     with contextlib.suppress(OSError):
         channel.sendall(encode(message))
 
@@ -98,7 +99,7 @@ class Worker:
         logger.info("Shutting down")
         await server.drain(last=self._is_last)
         if lifespan is not None:
-            await lifespan.shutdown()
+            await self._shut_down(lifespan)
 
     async def _start_application(self) -> Lifespan | None:
         mode = self._settings.app.lifespan
@@ -115,6 +116,15 @@ class Worker:
             await lifespan.cancel()
             startup.cancel()
         return lifespan
+
+    async def _shut_down(self, lifespan: Lifespan) -> None:
+        limit = self._settings.timeouts.lifespan_shutdown
+        try:
+            await asyncio.wait_for(lifespan.shutdown(), limit)
+        except TimeoutError:
+            text = "Application shutdown took longer than %g s (timeouts.lifespan_shutdown). Exiting."
+            logger.error(text, limit)  # noqa: TRY400 - the traceback would be our own
+            await lifespan.cancel()
 
     def _make_server(self, lifespan: Lifespan | None) -> Server:
         settings = self._settings

@@ -120,8 +120,8 @@ class Server:
     async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
         """Accept connections on duplicates of the sockets."""
         for inherited in sockets:
-            sock = inherited.dup()
             self._listeners.append(inherited)
+            sock = inherited.dup()  # the loop closes what it is given
             if sock.family == socket.AF_UNIX:
                 # CPython 3.13 would remove the socket file when the first worker closes it.
                 keep: dict[str, Any] = {"cleanup_socket": False} if _removes_socket_files(self.loop) else {}
@@ -194,6 +194,8 @@ class Server:
             await self._accept_queued()
         for server in self._servers:
             server.close()
+        for listener in self._listeners:
+            listener.close()
         self.is_draining = True
         self.idle_timeout = self.timeouts.drain_idle
         for connection in list(self.connections):

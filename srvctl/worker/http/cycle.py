@@ -197,7 +197,11 @@ class RequestCycle:
         """Take the return of the application; one that left its response unfinished has failed."""
         if result is not None:
             self._server.report(None, f"ASGI callable should return None, but returned {result!r:.100}.")
-        if self._accepts is not _COMPLETE and not self.is_disconnected:
+        if self._accepts is _COMPLETE or self.is_disconnected:
+            return
+        if self._has_eof:  # it was told that the client left, and may leave as well
+            self._host.response_broken(self)
+        else:
             started = "completing" if self.is_response_begun else "starting"
             self.failed(None, f"ASGI callable returned without {started} response.")
 

@@ -33,7 +33,7 @@ def scope_template(
         root_path: Where the application is mounted.
         state: What the lifespan left for requests, each of which gets its own shallow copy.
     """
-    template = {
+    template: Scope = {
         "type": "http",
         "asgi": None,
         "http_version": "1.1",
