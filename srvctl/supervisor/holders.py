@@ -53,13 +53,14 @@ def holder_of_path(path: str, probe: socket.socket | None) -> Holder | None:
         path: Where the socket is.
         probe: A socket connected to it, or None when its queue was full.
     """
-    if probe is not None:
-        pid = _peer(probe)
-        name = _name(pid)
-        if name:
-            return Holder(pid, name)
     here = {path, str(Path(path).absolute())}
-    return _holder("unix", lambda connection: connection.laddr in here)
+    holder = _holder("unix", lambda connection: connection.laddr in here)
+    if holder is not None or probe is None:
+        return holder
+    # What /proc hides, the connection may tell: who called listen() last, a worker as likely as its master.
+    pid = _peer(probe)
+    name = _name(pid)
+    return Holder(pid, name) if name else None
 
 
 def overlaps(host: str, other: str) -> bool:

@@ -40,6 +40,7 @@ from srvctl.supervisor.events import (
     WorkerReady,
 )
 from srvctl.supervisor.fleet import Fleet, FleetPolicy, Phase
+from tests.support.kernel import Kernel
 
 POLICY = FleetPolicy(count=2, boot=30.0, drain=20.0, term=5.0)
 START = 100.0
@@ -72,6 +73,11 @@ def exited(*workers: int) -> list[Event]:
 
 def died(worker: int) -> Event:
     return WorkerExited(worker, "killed by SIGSEGV")
+
+
+def assert_same_members(actions: list[Action], expected: list[Action]) -> None:
+    """Compare without order, where it says nothing."""
+    assert sorted(map(repr, actions)) == sorted(map(repr, expected))
 
 
 class Scene:
@@ -221,7 +227,7 @@ def test_forks_that_are_refused_together_are_one_error() -> None:
 def test_a_channel_broken_while_booting_ends_the_first_boot() -> None:
     """Each new worker would break it again; a service that never worked does not try for ever."""
     scene = booting(count=1)
-    assert scene.tell(ChannelBroken(1, "not a message: b'?'")) == [*STOPPING, Kill(1, "TERM")]
+    assert_same_members(scene.tell(ChannelBroken(1, "not a message: b'?'")), [*STOPPING, Kill(1, "TERM")])
 
 
 # -- failures of a service that works ----------------------------------------------------------------------
@@ -466,9 +472,8 @@ def test_a_failed_reload_ends_its_other_new_workers() -> None:
     """What boots with the new code is not wanted any more; the end of it is no error."""
     scene = serving(count=2, max_surge=2)
     scene.tell(RELOAD, *forked(3, 4))
-    done = scene.tell(died(3))
-    assert done[0] == Kill(4, "TERM")
-    assert [type(action) for action in done[1:]] == [Announce]
+    text = "Reload failed: the new code did not come up. The old workers go on."
+    assert_same_members(scene.tell(died(3)), [Kill(4, "TERM"), Announce(Milestone.RELOAD_FAILED, text)])
     assert scene.tell(BootFailed(4, "No module named 'shop'."), *exited(4)) == []
     assert scene.errors == []
 
@@ -522,23 +527,29 @@ def test_a_reload_that_waited_fills_the_slots_in_backoff_too() -> None:
     scene = serving()
     scene.tell(RELOAD, *forked(3), RELOAD)
     scene.after(29.9, died(2), *up(4), died(4))
-    assert scene.due() == 0.5
     done = scene.after(0.1)
     assert done[0] == Kill(3, "KILL")
-    assert done[-3:] == [RELOADING, Spawn(5, 1, 3), Spawn(6, 0, 3)]
+    assert done[-2:] == [RELOADING, Spawn(5, 1, 3)]
+    assert scene.tell(*forked(5)) == []
     assert scene.due() == 30.0
 
 
-@pytest.mark.xfail(
-    reason="a slot that waits after failures does not hold up the reload, so the next one follows"
-)
-def test_new_code_that_dies_as_soon_as_it_serves_does_not_get_to_the_next_slot() -> None:
-    """As long as a slot is empty for it, no healthy old worker is given up."""
-    scene = serving()
-    scene.tell(RELOAD, *up(3))
-    scene.tell(*forked(4), died(3), *up(5), died(5))  # slot 0 is empty now, and waits
-    assert scene.due() == 0.5
-    assert Drain(2) not in scene.tell(WorkerReady(4))
+@pytest.mark.xfail(reason="a reload goes on past the slots whose new workers die as soon as they serve")
+def test_new_code_that_dies_as_soon_as_it_serves_does_not_get_everywhere() -> None:
+    """Healthy old workers are not given up for it, one slot after the other."""
+    kernel = Kernel(replace(POLICY, count=4))
+    kernel.start()
+    kernel.rest()
+    kernel.happen(RELOAD)
+    for _ in range(200):
+        kernel.wait(0.1)
+        kernel.obey()
+        for process in list(kernel.processes.values()):
+            if process.generation > 1 and process.serves:
+                kernel.end(process, "killed by SIGSEGV")
+            elif process.generation > 1 and process.stays:
+                kernel.become_ready(process)
+    assert sum(process.generation == 1 and process.serves for process in kernel.processes.values()) >= 2
 
 
 def test_an_old_worker_that_dies_during_a_reload_is_followed_by_new_code() -> None:
@@ -561,7 +572,7 @@ def test_an_old_worker_that_dies_beside_its_replacement_needs_no_other() -> None
 def test_a_reload_forgets_the_failures_of_the_old_code() -> None:
     """The first death under the new code is the first again."""
     scene = serving()
-    scene.tell(died(1), *up(3), died(3), RELOAD, *up(4))
+    scene.tell(died(1), *up(3), died(3), RELOAD, *up(4), *up(5))
     assert scene.tell(died(4)) == [Spawn(6, 0, 2)]
 
 
