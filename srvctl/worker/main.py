@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from srvctl.errors import AppError, ExitCode
 from srvctl.ipc.channel import ChannelError, Decoder, DrainAsked, Draining, Failed, Ready, encode
+from srvctl.worker import trace
 from srvctl.worker.application import load_application
 from srvctl.worker.lifespan import Lifespan
 from srvctl.worker.server import Server
@@ -39,6 +40,8 @@ def serve(settings: Settings, sockets: Iterable[socket.socket], channel: socket.
     logger.info("Started worker process [%d]", pid)
     try:
         application = load_application(settings.app)
+        if trace.is_wanted():
+            application = trace.traced(application)
         with asyncio.Runner(loop_factory=_loop_factory(settings.workers.loop)) as runner:
             runner.run(Worker(settings, application, channel).run(sockets))
     except AppError as error:
