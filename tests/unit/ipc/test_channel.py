@@ -69,11 +69,10 @@ def test_a_text_of_just_the_limit_is_not_cut() -> None:
     "text",
     [
         pytest.param("x", id="ASCII"),
-        *(
-            pytest.param(
-                text, id=name, marks=pytest.mark.xfail(reason="texts are cut by characters, lines by bytes")
-            )
-            for text, name in (("\0", "control"), ("Ж", "cyrillic"), ("\N{PILE OF POO}", "emoji"))
+        pytest.param("\0", id="control"),
+        pytest.param("Ж", id="cyrillic"),
+        pytest.param(
+            "\N{PILE OF POO}", id="emoji", marks=pytest.mark.xfail(reason="JSON writes these as twelve bytes")
         ),
     ],
 )
@@ -150,7 +149,7 @@ def test_a_line_without_an_end_is_refused(pieces: int) -> None:
     size = MAX_LINE // pieces
     for _ in range(pieces):
         assert decoder.feed(b" " * size) == []
-    with pytest.raises(ChannelError, match="longer than 262144 bytes"):
+    with pytest.raises(ChannelError, match=f"longer than {MAX_LINE} bytes"):
         decoder.feed(b" " * (MAX_LINE - pieces * size + 1))
 
 
