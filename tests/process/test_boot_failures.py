@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from tests.support.server_waits import Line
 
 TWO = ("--workers", "2")
-may_be_told_twice = pytest.mark.xfail(
-    strict=False, reason="a second worker that fails before the first has exited is reported too"
-)
 
 
 def refusal(target: str, *flags: str, cwd: Path, code: int = 3) -> list[Line]:
@@ -47,7 +44,6 @@ def check_one_error(lines: list[Line], message: str) -> None:
 
 
 class TestImport:
-    @may_be_told_twice
     @pytest.mark.parametrize(
         ("target", "message"),
         [
@@ -64,7 +60,6 @@ class TestImport:
         check_one_error(lines, message)
         assert not [line for line in lines if "Traceback" in line.text]
 
-    @may_be_told_twice
     @pytest.mark.parametrize(
         ("code", "kind", "last", "where"),
         [
@@ -104,7 +99,6 @@ class TestImport:
         (message,) = errors(refusal("broken:app", *TWO, cwd=tmp_path))
         assert message.endswith("ended before it was ready: killed by SIGSEGV.")
 
-    @may_be_told_twice
     def test_a_factory_that_raises_shows_where(self, tmp_path: Path) -> None:
         """--factory calls the target; what it raises is reported as what an import raises."""
         file = tmp_path / "broken.py"
@@ -136,7 +130,6 @@ class TestImport:
 
 
 class TestStartup:
-    @may_be_told_twice
     @pytest.mark.parametrize(
         "code",
         [
@@ -181,14 +174,12 @@ class TestStartup:
         assert sum(f'File "{file}", line {where}' in text for text in texts) == 1
         assert texts.count("RuntimeError: no database") == 1
 
-    @may_be_told_twice
     def test_lifespan_on_needs_an_application_that_speaks_it(self, tmp_path: Path) -> None:
         """What auto takes for an application without a lifespan is an error then."""
         lines = refusal(BASIC, "--lifespan", "on", *TWO, cwd=tmp_path)
         check_one_error(lines, "Application startup failed. Exiting.")
         assert "NotImplementedError: lifespan" in [line.text for line in lines]
 
-    @may_be_told_twice
     def test_a_message_of_the_application_is_shown(self, tmp_path: Path) -> None:
         """lifespan.startup.failed with a message: that message, and no traceback of ours."""
         code = """
@@ -201,7 +192,6 @@ class TestStartup:
         check_one_error(lines, "Application startup failed. Exiting.")
         assert [line.text for line in lines].count("the licence has expired") == 1
 
-    @pytest.mark.xfail(reason="48 Ki characters that JSON escapes are more than the longest message")
     @pytest.mark.parametrize("where", ["before", "after"], ids=["import", "startup"])
     def test_a_very_long_error_is_told(self, tmp_path: Path, where: str) -> None:
         """However long the explanation and whatever its language, its end arrives."""
@@ -219,7 +209,6 @@ class TestStartup:
         assert [line for line in lines if line.text.endswith("\U0001f600end")]
 
 
-@pytest.mark.xfail(reason="both messages are read, and told, before the first death is")
 def test_workers_that_fail_at_the_same_moment_are_one_failure(tmp_path: Path) -> None:
     """The master finds two explanations at once and tells the first."""
     with Gate() as gate:
@@ -237,7 +226,6 @@ def test_workers_that_fail_at_the_same_moment_are_one_failure(tmp_path: Path) ->
             assert len(errors(server.stderr.all)) == 1
 
 
-@pytest.mark.xfail(reason="a broken channel is no failed boot: the worker is replaced at once, for ever")
 def test_a_worker_that_breaks_its_channel_never_came_up(tmp_path: Path) -> None:
     """Code that writes to descriptors it does not own ends the start, like any code that cannot be served."""
     vandal = """

@@ -94,7 +94,6 @@ class TestLifespan:
             "lifespan.shutdown",
         ]
 
-    @pytest.mark.xfail(reason="the worker's shutdown has no limit of its own; the master adds all others up")
     def test_a_shutdown_that_hangs_is_given_up(self, tmp_path: Path) -> None:
         """It has --timeout-lifespan-shutdown after the last request, however long requests may take."""
         hanging = """
@@ -260,7 +259,6 @@ class TestStop:
                 assert first.read_response().text == "held"
             assert server.wait_exit() == 0
 
-    @pytest.mark.xfail(reason="a draining worker closes a duplicate of each listener and keeps the original")
     def test_new_connections_are_refused(self) -> None:
         """While the last request runs, the port is closed, so that a load balancer goes elsewhere."""
         with Gate() as gate, ServerProcess() as server:
@@ -275,7 +273,6 @@ class TestStop:
                 assert client.read_response().text == "held"
             assert server.wait_exit() == 0
 
-    @pytest.mark.xfail(reason="as above: clients connect to a listener that nobody accepts from any more")
     def test_under_load_clients_are_answered_or_refused(self) -> None:
         """Who is connected gets a whole response, who comes too late is refused; nobody is cut off."""
         with ServerProcess(BASIC, "--workers", "2", *PATIENT) as server:

@@ -52,7 +52,6 @@ def test_a_client_that_leaves_is_noticed(server: ServerProcess, gate: Gate) -> N
     assert server.get().status == 200
 
 
-@pytest.mark.xfail(reason="an application that was told of the disconnect and returns is blamed for it")
 def test_an_application_may_end_when_the_client_left(server: ServerProcess, gate: Gate) -> None:
     """Returning without a response after http.disconnect is right, and no error."""
     mark = server.mark()

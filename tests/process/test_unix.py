@@ -83,7 +83,6 @@ def test_the_socket_of_a_successor_is_not_removed(path: Path) -> None:
             assert new.get().pid == new.workers()[0]
 
 
-@pytest.mark.xfail(reason="the kernel names who called listen() last, which is a worker")
 def test_a_socket_in_use_is_refused_with_its_owner(path: Path) -> None:
     """Exit 3 with one line that names the master to stop; its clients notice nothing."""
     with ServerProcess(bind=f"unix:{path}") as server:
