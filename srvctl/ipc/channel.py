@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 #: Two texts fit however JSON escapes them; a worker that sends more without a newline is broken.
-MAX_LINE: Final = 1024 * 1024
+MAX_LINE: Final = 2 * 1024 * 1024
 #: Longest text field, in characters, that a sender puts into a message; a traceback keeps its end, which
 #: names the error.
 MAX_TEXT: Final = 48 * 1024
@@ -76,6 +76,7 @@ def decode(line: bytes) -> Message:
     Raises:
         ChannelError: The line is not a message.
     """
+    _check_length(line)
     try:
         fields = json.loads(line)
         kind = _KINDS[fields.pop("type")]
@@ -95,14 +96,30 @@ class Decoder:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._error: ChannelError | None = None
 
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages that are complete now.
 
         Raises:
-            ChannelError: The bytes are not messages; the decoder must not be fed again.
+            ChannelError: The bytes are not messages, these or, once good messages before them have been
+                returned, those of the last call.
         """
+        if self._error is not None:
+            raise self._error
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if len(self._buffer) > MAX_LINE:
-            raise ChannelError(f"a message longer than {MAX_LINE} bytes")
-        return [decode(line) for line in lines]
+        messages: list[Message] = []
+        try:
+            for line in lines:
+                messages.append(decode(line))  # noqa: PERF401 - those before a bad one count
+            _check_length(self._buffer)
+        except ChannelError as error:
+            if not messages:
+                raise
+            self._error = error  # what came before it is told first
+        return messages
+
+
+def _check_length(line: bytes) -> None:
+    if len(line) > MAX_LINE:
+        raise ChannelError(f"a message longer than {MAX_LINE} bytes")

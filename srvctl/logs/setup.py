@@ -82,9 +82,10 @@ def configure(level: str, *, use_colors: bool | None, access: bool) -> None:
         access: Whether requests are logged.
     """
     logging.addLevelName(TRACE, "TRACE")
+    logging.raiseExceptions = False  # when nobody reads the log any more, serving goes on without it
 
-    def colors(stream: TextIO) -> bool:
-        return stream.isatty() if use_colors is None else use_colors
+    def colors(stream: TextIO | None) -> bool:  # None: the descriptor was closed before we started
+        return bool(stream and stream.isatty()) if use_colors is None else use_colors
 
     lines = LineFormatter("%(levelprefix)s %(message)s", use_colors=colors(sys.stderr))
     _set_up("srvctl", level, sys.stderr, lines)

@@ -122,6 +122,8 @@ class Fleet:
             event: What happened.
             now: Monotonic time in seconds; never smaller than at the last call.
         """
+        if self.phase is Phase.ENDED:
+            return []
         self._now = now
         self._observe(event)
         self._enforce_deadlines()
@@ -174,7 +176,8 @@ class Fleet:
                 worker.take(Step.FORKED)
                 worker.deadline = self._now + self._policy.boot
             case SpawnFailed(reason=reason):
-                self._log(Severity.ERROR, f"Could not start a worker: {reason}.")
+                if self.phase is not Phase.STOPPING:  # its siblings fail alike: one error is enough
+                    self._log(Severity.ERROR, f"Could not start a worker: {reason}.")
                 self._exited(worker, reason)
             case WorkerReady() if worker.state is WorkerState.BOOTING:
                 worker.take(Step.READY)
@@ -182,9 +185,8 @@ class Fleet:
                 self._was_ever_ready = True
             case BootFailed(message=message, details=details) if worker.state is WorkerState.BOOTING:
                 worker.explained = True
-                if self.phase is not Phase.STOPPING:  # its siblings fail alike: one explanation is enough
-                    self._log(Severity.ERROR, message, details)
-                    self._boot_failed(worker)
+                self._log(Severity.ERROR, message, details)
+                self._boot_failed(worker)
             case WorkerDraining() if worker.is_ready:
                 self._log(
                     Severity.INFO,
@@ -192,16 +194,19 @@ class Fleet:
                 )
                 self._draining(worker)
             case ChannelBroken(reason=reason):
-                self._log(
-                    Severity.ERROR, f"Worker [{worker.pid}] broke its channel ({reason}); it has to go."
-                )
-                if worker.state is WorkerState.BOOTING:
-                    self._boot_failed(worker)
-                self._retire_by_signal(worker)
+                self._channel_broken(worker, reason)
             case WorkerExited(cause=cause):
                 self._exited(worker, cause)
             case _:
                 pass  # said too late to matter, e.g. ready after it was told to go
+
+    def _channel_broken(self, worker: Worker, reason: str) -> None:
+        self._log(Severity.ERROR, f"Worker [{worker.pid}] broke its channel ({reason}); it has to go.")
+        if worker.state is WorkerState.BOOTING:
+            self._boot_failed(worker)
+        elif worker.is_ready:
+            self._count_failure(worker)
+        self._retire_by_signal(worker)
 
     def _exited(self, worker: Worker, cause: str) -> None:
         state = worker.state
@@ -223,6 +228,8 @@ class Fleet:
                     Severity.ERROR,
                     f"Worker [{worker.pid}] died ({cause}); slot {worker.slot} gets a new one {when}.",
                 )
+                if worker.generation == self.rolling_to and self.roster.slot(worker.slot).failures > 1:
+                    self._abort_reload()  # code that comes up and dies must not get every slot
             case _:
                 self._log(Severity.INFO, f"Worker [{worker.pid}] ended ({cause}).")
 
@@ -268,7 +275,10 @@ class Fleet:
         if self.phase is Phase.STOPPING:
             return
         self.target = max(1, self.target + event.change)
-        self._log(Severity.INFO, f"Received {event.by}, scaling to {self.target} workers.")
+        self._log(
+            Severity.INFO,
+            f"Received {event.by}, scaling to {self.target} worker{'s' if self.target > 1 else ''}.",
+        )
 
     def _reload_asked(self, by: str) -> None:
         if self.phase is Phase.STOPPING:
@@ -296,12 +306,9 @@ class Fleet:
     def _abort_reload(self) -> None:
         replaced = sum(self.roster.is_served(slot, self.rolling_to) for slot in range(self.target))
         mixed = f" {replaced} of {self.target} workers already run the new code." if replaced else ""
-        text = f"Reload failed: the new code did not come up. The old workers go on.{mixed}"
+        text = f"Reload failed: the new code does not run. The old workers go on.{mixed}"
         self._log(Severity.ERROR, text)
-        for worker in self.roster:
-            if worker.generation == self.rolling_to and not worker.is_ready:
-                self._retire_by_signal(worker)
-        self.rolling_to = None
+        self.rolling_to = None  # reconciling retires what still boots for it
         self._actions.append(Announce(Milestone.RELOAD_FAILED, text))
 
     # -- comparing the two -----------------------------------------------------------------------------
@@ -323,9 +330,10 @@ class Fleet:
             self._actions.append(Exit(self._exit_code))
 
     def _retire_surplus(self) -> None:
-        """Drain what scaling down left over, and each worker whose replacement is ready."""
+        """Let go what scaling down or a failed reload left over, and whoever has a ready successor."""
         for worker in self.roster:
-            if worker.slot >= self.target:
+            is_late = not worker.is_ready and worker.generation not in {self.generation, self.rolling_to}
+            if worker.slot >= self.target or is_late:
                 self._retire(worker)
         for slot in range(self.target):
             ready = [worker for worker in self.roster.holders(slot) if worker.is_ready]
@@ -365,6 +373,7 @@ class Fleet:
             self._commit_reload(self.rolling_to)
         if self._reload_waits_by is not None and self.phase is Phase.RUNNING and self.rolling_to is None:
             self._begin_reload(self._reload_waits_by)
+            self._fill_slots()
             self._roll()
 
     def _enforce_deadlines(self) -> None:
@@ -374,11 +383,10 @@ class Fleet:
             match worker.state:
                 case WorkerState.BOOTING:
                     limit = f"{self._policy.boot:g} s (timeouts.boot)"
-                    self._log(
-                        Severity.ERROR, f"Worker [{worker.pid}] was not ready within {limit}; killing it."
-                    )
                     self._kill(worker)
-                    if self.phase is not Phase.STOPPING:
+                    if self.phase is not Phase.STOPPING and not worker.explained:
+                        text = f"Worker [{worker.pid}] was not ready within {limit}; killing it."
+                        self._log(Severity.ERROR, text)
                         self._boot_failed(worker)
                 case WorkerState.DRAINING:
                     text = f"Worker [{worker.pid}] did not end within {self._policy.drain:g} s; killing it."

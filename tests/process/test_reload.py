@@ -134,7 +134,7 @@ class TestBrokenCode:
                     if "exit" not in error:
                         server.wait_line(f'File "{file}", line', since=mark)
                     server.wait_line(
-                        r"ERROR: +Reload failed: the new code did not come up\. The old workers go on\.$",
+                        r"ERROR: +Reload failed: the new code does not run\. The old workers go on\.$",
                         since=mark,
                     )
                     load.wait_answered(100, "good")

@@ -17,7 +17,7 @@ class TestScale:
                 load.wait_answered(100)
                 for count in (2, 3):
                     server.signal(signal.SIGTTIN)
-                    server.wait_line(f"Received SIGTTIN, scaling to {count} workers")
+                    server.wait_line(f"Received SIGTTIN, scaling to {count} worker")
                     assert len(server.wait_workers(count)) == count
                     load.wait_answered(200)
                 for gone in (1, 2):
@@ -34,7 +34,7 @@ class TestScale:
             before = server.workers()
             for count in (1, 2):
                 server.signal(signal.SIGTTOU)
-                server.wait_line("Received SIGTTOU, scaling to 1 workers", count=count)
+                server.wait_line("Received SIGTTOU, scaling to 1 worker", count=count)
             assert server.wait_workers(1) == before
             assert not server.lines("Shutting down")
 
@@ -57,7 +57,7 @@ def test_signals_of_later_versions_do_not_kill() -> None:
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             server.signal_group(number)
         server.signal(signal.SIGTTOU)  # its line tells that the others were looked at
-        server.wait_line("scaling to 1 workers")
+        server.wait_line("scaling to 1 worker")
         assert server.wait_workers(1) == before
 
 

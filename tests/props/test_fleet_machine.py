@@ -133,8 +133,6 @@ class FleetMachine(RuleBasedStateMachine):
 
     # -- what the kernel and the clock do --------------------------------------------------------------
 
-    # With a larger surge a reload that fails so can leave a worker behind (expected failures of test_fleet).
-    @precondition(lambda self: self.kernel.policy.max_surge == 1)
     @rule(refusals=st.lists(st.booleans(), min_size=1, max_size=4))
     def forks_are_refused(self, refusals: list[bool]) -> None:
         self.is_healthy = False
