@@ -5,12 +5,11 @@ The only file that knows httptools. One instance per connection.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from srvctl.worker.http.protocol import Headers, ProtocolError
+from srvctl.worker.http.protocol import VALID_HOST, Headers, ProtocolError
 
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import RequestSink
@@ -22,10 +21,6 @@ _SPECIAL: Final = frozenset(
 _FRAMING: Final = frozenset({b"transfer-encoding", b"content-length"})
 _SIMPLE: Final = frozenset({b"host", b"connection"})
 _PARTS_OF_LINE: Final = 3
-#: RFC 3986 section 3.2.2 (reg-name, IPv4 or bracketed IP-literal) with an optional port; may be empty.
-_HOST: Final = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
-)
 #: Host fields that were found valid; most requests of a worker share a few.
 _known_hosts: Final[set[tuple[bytes, bytes]]] = set()
 _REMEMBERED_HOSTS: Final = 256
@@ -213,7 +208,7 @@ class HttptoolsCodec:
         if len(hosts) != 1 and (hosts or version == "1.1"):
             raise ProtocolError(_BAD_REQUEST, "not exactly one Host")
         if hosts and hosts[0] not in _known_hosts:
-            if not _HOST.fullmatch(hosts[0][1]):
+            if not VALID_HOST.fullmatch(hosts[0][1]):
                 raise ProtocolError(_BAD_REQUEST, "invalid Host")
             if len(_known_hosts) < _REMEMBERED_HOSTS:
                 _known_hosts.add(hosts[0])

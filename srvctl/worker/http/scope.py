@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
-from srvctl.worker.http.protocol import ProtocolError
+from srvctl.worker.http.protocol import VALID_HOST, ProtocolError
 
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import Headers
@@ -93,7 +93,7 @@ def _origin_form(method: str, target: bytes, headers: Headers) -> bytes:
         raise ProtocolError(_BAD_REQUEST, "invalid request target")
     end = min((index for index in (rest.find(b"/"), rest.find(b"?")) if index >= 0), default=len(rest))
     authority, path = rest[:end], rest[end:]
-    if not authority or b"@" in authority:
+    if not authority or not VALID_HOST.fullmatch(authority):  # nor may it carry a user name
         raise ProtocolError(_BAD_REQUEST, "invalid authority in the request target")
     # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces the Host sent beside it.
     headers[:] = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
