@@ -19,7 +19,8 @@ _SPECIAL: Final = frozenset(
     {b"host", b"transfer-encoding", b"content-length", b"expect", b"upgrade", b"connection"}
 )
 _FRAMING: Final = frozenset({b"transfer-encoding", b"content-length"})
-_SIMPLE: Final = frozenset({b"host", b"connection"})
+_PLAIN: Final = frozenset({b"host", b"connection"})
+_NO_SECTION: Final = b"\r\n\r\n\r\n"  # ends no request that is alone in its read
 _PARTS_OF_LINE: Final = 3
 #: Host fields that were found valid; most requests of a worker share a few.
 _known_hosts: Final[set[tuple[bytes, bytes]]] = set()
@@ -45,22 +46,22 @@ class HttptoolsCodec:
 
     __slots__ = (
         "_expects_continue",
-        "_fed",
         "_has_body",
         "_headers",
-        "_heads_read",
         "_is_between",
         "_is_last",
-        "_is_simple",
-        "_last_headers",
-        "_last_section",
+        "_is_over",
         "_max_fields",
         "_max_head_size",
         "_parser",
-        "_read_headers",
+        "_read_size",
+        "_repeatable",
+        "_section",
+        "_section_headers",
         "_sink",
         "_special",
         "_target",
+        "_unproductive",
         "is_inside_head",
     )
 
@@ -69,19 +70,19 @@ class HttptoolsCodec:
         self._max_head_size = max_head_size
         self._max_fields = max_fields
         self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
         self._headers: Headers = []  #: of a head; after it, of a trailer section
         self._special: Headers = []
-        self._target = b""
-        self._fed = 0  #: bytes fed since the last read that ended outside a head
-        self._is_between = True  #: a request has ended and the next has not begun
-        self._heads_read = 0  #: in this call of feed
-        self._read_headers: Headers = []  #: of the last request
-        self._is_simple = False  #: the last request has no body and nothing special
-        self._last_section = b"\r\n\r\n\r\n"  #: bytes of its header section (of no request yet)
-        self._last_headers: Headers = []  #: the same, read
         self._has_body = False  #: the request being received has framing fields
         self._expects_continue = False
-        self._is_last = False  #: the client's last request; whatever follows is not read
+        self._is_last = False  #: the client wants the connection closed after the request being received
+        self._is_over = False  #: that request has ended; whatever follows is not read
+        self._read_size = 0  #: bytes of the current read
+        self._unproductive = 0  #: bytes of the reads since a request, or a piece of a body, ended
+        self._is_between = True  #: a request has ended and the next has not begun
+        self._repeatable: tuple[bytes, Headers] | None = None  #: last request line and headers, if plain
+        self._section = _NO_SECTION  #: header section of the last request, to the byte
+        self._section_headers: Headers = []  #: the same, read
         self.is_inside_head = False
 
     def feed(self, data: bytes) -> None:
@@ -90,31 +91,20 @@ class HttptoolsCodec:
         Raises:
             ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
         """
-        if self._is_between and data.endswith(self._last_section) and self._take_repetition(data):
+        if self._is_between and data.endswith(self._section) and self._take_repetition(data):
             return
-        began_between, self._heads_read = self._is_between, 0
-        self._is_between = False
-        self._parse(data)
-        if began_between and self._heads_read == 1 and self._is_between and self._is_simple:
-            self._last_section = data[data.find(b"\r\n") + 2 :]
-            self._last_headers = self._read_headers.copy()
+        self._repeatable = None
+        rest = data
+        while rest and not self._is_over:
+            rest = self._parse(rest)
+        if self._is_between:
+            self._remember_section(data)
 
-    def _parse(self, data: bytes) -> None:
-        self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as stop:
-            self._decline_upgrade(data[stop.args[0] :])
-        except httptools.HttpParserCallbackError as error:
-            raise error.__context__ or error from None
-        except httptools.HttpParserError as error:
-            if not self._is_last or self.is_inside_head:
-                raise ProtocolError(_BAD_REQUEST, str(error)) from None
-            # else: llhttp objects to bytes after the last request, which nobody wants to read
-        if self.is_inside_head or self._headers:
-            self._check_size()
-        else:
-            self._fed = 0
+    def _remember_section(self, data: bytes) -> None:
+        if self._repeatable is not None:
+            line, headers = self._repeatable
+            if data.startswith(line):  # else: it stands behind an empty line, another request or another read
+                self._section, self._section_headers = data[len(line) :], headers
 
     def _take_repetition(self, data: bytes) -> bool:
         """Take a request whose header section is, to the byte, that of the last one; return whether it was.
@@ -122,82 +112,102 @@ class HttptoolsCodec:
         Clients that keep a connection repeat themselves, and what llhttp and the rules below found in those
         bytes stays true. Only the request line is new.
         """
-        parts = data[: -len(self._last_section)].split(b" ")
-        if len(parts) != _PARTS_OF_LINE or parts[2] != b"HTTP/1.1\r\n":
+        parts = data[: -len(self._section)].split(b" ")
+        if len(parts) != _PARTS_OF_LINE or parts[2] != b"HTTP/1.1\r\n" or len(data) > self._max_head_size:
             return False
         method, target = _METHODS.get(parts[0]), parts[1]
         if method is None or not target or not target.isascii() or not target.decode().isprintable():
             return False
-        self._sink.head_received(method, target, "1.1", self._last_headers.copy(), True, False, False)
+        self._sink.head_received(method, target, "1.1", self._section_headers.copy(), True, False, False)
         return True
 
+    def _parse(self, data: bytes) -> bytes:
+        """Give bytes to llhttp; return those it left."""
+        self._read_size = len(data)
+        self._unproductive += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stop:
+            self._decline_upgrade()
+            return data[stop.args[0] :]
+        except httptools.HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except httptools.HttpParserError as error:
+            if not self._is_over:  # else: llhttp objects to bytes behind the last request
+                raise ProtocolError(_BAD_REQUEST, str(error)) from None
+        if self._unproductive > self._max_head_size:
+            raise ProtocolError(_FIELDS_TOO_LARGE, "request head too large")
+        return b""
+
     # -- called by httptools, by these names -----------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Start a request with its first byte."""
+        self._is_between = False
+        self.is_inside_head = True
 
     def on_url(self, data: bytes) -> None:
         """Take the request target, or the next part of it."""
         self._target += data
-        self.is_inside_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field, or a trailer field."""
-        field = (name.lower(), value)
+        field = (name.lower(), value.rstrip(b" \t"))  # RFC 9112 section 5.1; llhttp strips the left side
         self._headers.append(field)
-        if field[0] in _SPECIAL:
+        if field[0] in _SPECIAL and self.is_inside_head:
             self._special.append(field)
+        if len(self._headers) > self._max_fields:
+            raise ProtocolError(_FIELDS_TOO_LARGE, "too many header fields")
 
     def on_headers_complete(self) -> None:
         """Check the head and hand it over."""
-        if self._fed > self._max_head_size or len(self._headers) > self._max_fields:
-            self._check_size()
         parser, headers, target, special = self._parser, self._headers, self._target, self._special
-        method = parser.get_method()
+        if self._unproductive + self._read_size > self._max_head_size:
+            self._check_size(target, headers)
         keep_alive = parser.should_keep_alive()
+        raw_method = parser.get_method()
+        method = _METHODS.get(raw_method) or _unusual(raw_method)
         if keep_alive and len(special) == 1 and special[0] in _known_hosts:
             version = "1.1"  # what most requests look like: only 1.1 keeps alive without a Connection field
             self._has_body = self._expects_continue = False
-            self._is_simple = True
+            is_plain = True
         else:
             version = parser.get_http_version()
             self._check(version)
-            self._is_simple = keep_alive and version == "1.1" and {name for name, _ in special} <= _SIMPLE
+            is_plain = keep_alive and version == "1.1" and {name for name, _ in special} <= _PLAIN
+        if is_plain:  # copied before anyone changes them
+            self._repeatable = (b"%b %b HTTP/1.1\r\n" % (raw_method, target), headers.copy())
         self._is_last = not keep_alive
-        self._heads_read += 1
-        self._read_headers = headers
         self._headers = []
         self._target = b""
         self.is_inside_head = False
         self._sink.head_received(
-            _METHODS.get(method) or _unusual(method),
-            target,
-            version,
-            headers,
-            keep_alive,
-            self._has_body,
-            self._expects_continue,
+            method, target, version, headers, keep_alive, self._has_body, self._expects_continue
         )
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
+        self._unproductive = 0
         self._sink.body_received(data)
 
     def on_message_complete(self) -> None:
         """Finish the request, unless llhttp skipped its body for the sake of an upgrade."""
-        self._is_between = True
-        if not self._has_body:
-            self._special = []
-        elif len(self._special) == 1 or not self._parser.should_upgrade():
-            self._special = []
-            self._headers = []  # trailer fields are dropped (RFC 9110 section 6.5.1)
+        if self._has_body:
+            if len(self._special) > 1 and self._parser.should_upgrade():
+                return
             self._sink.request_ended()
+        if self._headers:  # trailer fields, which are dropped (RFC 9110 section 6.5.1)
+            self._check_size(b"", self._headers)
+            self._headers = []
+        self._special = []
+        self._unproductive = 0
+        self._is_over = self._is_last
+        self._is_between = not self._is_last
 
     # -- rules ------------------------------------------------------------------------------------------
 
-    def _check_size(self) -> None:
-        """Hold a head, or a trailer section, to the limits."""
-        if len(self._headers) > self._max_fields:
-            raise ProtocolError(_FIELDS_TOO_LARGE, "too many header fields")
-        size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
-        if size > self._max_head_size or (not self._headers and self._fed > self._max_head_size):
+    def _check_size(self, target: bytes, headers: Headers) -> None:
+        if len(target) + sum(len(name) + len(value) + 4 for name, value in headers) > self._max_head_size:
             raise ProtocolError(_FIELDS_TOO_LARGE, "request head too large")
 
     def _check(self, version: str) -> None:
@@ -232,21 +242,21 @@ class HttptoolsCodec:
 
     # -- upgrades ---------------------------------------------------------------------------------------
 
-    def _decline_upgrade(self, rest: bytes) -> None:
+    def _decline_upgrade(self) -> None:
         """Go on after a request for another protocol, which is answered in HTTP (RFC 9110 section 7.8).
 
         llhttp stops there and takes the request's body for the other protocol, so a fresh parser is put in
         the same place by a head with the same framing.
         """
-        lines = b"".join(b"%b: %b\r\n" % field for field in self._special if field[0] in _FRAMING)
-        self._special = []
-        if not self._has_body:
+        if self._is_between or self._is_over:
             self._parser = httptools.HttpRequestParser(self)
-        else:
-            self._parser = httptools.HttpRequestParser(_Replay(self))
-            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % lines)
-        if rest:
-            self.feed(rest)
+            return
+        lines = [b"%b: %b\r\n" % field for field in self._special if field[0] in _FRAMING]
+        if self._is_last:
+            lines.append(b"Connection: close\r\n")
+        self._special = []
+        self._parser = httptools.HttpRequestParser(_Replay(self))
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(lines))
 
 
 class _Replay:
@@ -254,25 +264,30 @@ class _Replay:
 
     def __init__(self, codec: HttptoolsCodec) -> None:
         self._codec = codec
-        self._is_first = True
+        self._is_known = True
+
+    def on_message_begin(self) -> None:
+        if not self._is_known:
+            self._codec.on_message_begin()
 
     def on_url(self, data: bytes) -> None:
-        if not self._is_first:
+        if not self._is_known:
             self._codec.on_url(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_first:
+        if not self._is_known:
             self._codec.on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if not self._is_first:
+        if self._is_known:
+            self._is_known = False
+        else:
             self._codec.on_headers_complete()
 
     def on_body(self, data: bytes) -> None:
         self._codec.on_body(data)
 
     def on_message_complete(self) -> None:
-        self._is_first = False
         self._codec.on_message_complete()
 
 
