@@ -1,31 +1,33 @@
 # Two commands for a new machine: `make demo` and `make test`. Needs python3 (3.11 or later), pip, git.
+# Another Python, in a virtual environment of its own: make test PYTHON=python3.13 VENV=.venv313
 PYTHON ?= python3
 VENV ?= .venv
+PORT ?= 8000
 BIN := $(VENV)/bin
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-lowest bench clean help
 .DEFAULT_GOAL := demo
+.NOTPARALLEL:
 
-demo: $(VENV)/.demo  ## install into $(VENV) and serve the bundled FastAPI example from two workers
-	$(BIN)/srvctl run examples.fastapi_hello:app --workers 2 --port 8000
+demo: $(VENV)/.demo  ## serve the FastAPI example from two workers, on port 8000 (PORT=N for another)
+	$(BIN)/srvctl run examples.fastapi_hello:app --workers 2 --port $(PORT)
 
-test: $(VENV)/.test  ## everything: lint, types, import contracts, unit, property, process, system, docs
-	PATH="$(abspath $(BIN)):$$PATH" ./scripts/check
+test: $(VENV)/.test  ## everything a change must pass: lint, types, import contracts, all tests
+	@PATH="$(abspath $(BIN)):$$PATH" ./scripts/check
 
-bench: $(VENV)/.bench  ## compare with the installed peers; needs wrk
+test-lowest: $(VENV)-lowest/.lowest  ## the tests, with the lowest versions of what srvctl depends on
+	@PATH="$(abspath $(VENV)-lowest/bin):$$PATH" pytest
+
+bench: $(VENV)/.bench  ## compare with uvicorn, granian, gunicorn and hypercorn; needs wrk
 	$(BIN)/python -m benchmarks http
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove the virtual environment and every cache
+	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# Debian's python3 has venv but not always ensurepip (python3-venv); its pip can install into the venv.
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
-	  rm -rf $(VENV) && $(PYTHON) -m venv --without-pip $(VENV) && \
-	  $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip; }
-	$(INSTALL) --upgrade 'pip>=25.1'
+help:  ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-$(VENV)/.%: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable . --group $*
-	touch $@
+# One stamp for each group of dependencies in pyproject.toml.
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)-lowest/.lowest: pyproject.toml scripts/install
+	@./scripts/install $(PYTHON) $(@D) $(subst .,,$(@F))
+	@touch $@
