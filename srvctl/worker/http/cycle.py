@@ -159,6 +159,7 @@ class RequestCycle:
         """Take a piece of the request body."""
         if self._accepts is _COMPLETE:
             return  # nobody will ask for it
+        self._expects_continue = False
         if self._body is None:
             self._body = []
         self._body.append(data)
@@ -168,6 +169,7 @@ class RequestCycle:
     def request_ended(self) -> None:
         """Learn that the request is complete."""
         self.is_request_complete = True
+        self._expects_continue = False
         if self._waiters is not None:
             self._wake()
 
@@ -228,7 +230,7 @@ class RequestCycle:
                 return self._take_body()
             if self.is_disconnected or self._has_eof:
                 break
-            if self._expects_continue and not self.is_request_complete:
+            if self._expects_continue:
                 self._expects_continue = False
                 if self._accepts is not _STREAMING:
                     self._host.write(_CONTINUE)
@@ -243,11 +245,10 @@ class RequestCycle:
         parts, self._body = self._body, None
         data = b"" if not parts else parts[0] if len(parts) == 1 else b"".join(parts)
         self.unread_size = 0
-        if self.is_request_complete:
-            self._is_body_taken = True
-            return {"type": "http.request", "body": data, "more_body": False}
-        self._host.body_taken()
-        return {"type": "http.request", "body": data, "more_body": True}
+        if parts:
+            self._host.body_taken()
+        self._is_body_taken = self.is_request_complete
+        return {"type": "http.request", "body": data, "more_body": not self.is_request_complete}
 
     async def send(self, message: Message) -> None:
         """Take an ASGI message.
@@ -257,11 +258,11 @@ class RequestCycle:
             RuntimeError: The message is out of order.
             HeaderError: A header field must not be sent.
         """
+        if self.is_disconnected:
+            raise ClientDisconnected("the client went away")
         step = self._accepts.get(message["type"])
         if step is None:
             raise RuntimeError(self._order_error(message["type"]))
-        if self.is_disconnected:
-            raise ClientDisconnected("the client went away")
         step(self, message)
         if self._host.can_write is not None:
             await asyncio.shield(self._host.can_write)
@@ -284,11 +285,14 @@ class RequestCycle:
 
     def _on_first_body(self, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
+        if body.__class__ is not bytes:
+            body = _as_bytes(body)
         server, says = self._server, self._says
-        if says & CLOSE or server.is_draining:
+        if says & CLOSE or server.is_draining or self._expects_continue:
+            # Answered without 100 Continue, a client may or may not send the body (RFC 9110 section 10.1.1).
             self.keep_alive = False
         if self.method == "HEAD" or self.status in _BODILESS:
-            framing, sent = self._describe_absent(len(body)), b""
+            framing, sent = self._describe_absent(0 if more else len(body)), b""
         elif self._length == len(body) and not more:
             framing, sent = b"", body
         else:
@@ -335,6 +339,8 @@ class RequestCycle:
 
     def _on_next_body(self, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
+        if body.__class__ is not bytes:
+            body = _as_bytes(body)
         if self._sends_body:
             if self._remaining is not None:
                 self._spend(len(body), more)
@@ -363,6 +369,13 @@ class RequestCycle:
         if self._waiters is not None:
             self._wake()
         self._host.response_ended(self)
+
+
+def _as_bytes(body: object) -> bytes:
+    """Return the bytes of what is not plain bytes; a view of larger items counts more bytes than items."""
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise TypeError(f"a body is bytes, not {type(body).__name__}")
 
 
 def _chunk(body: bytes, more: bool) -> bytes:

@@ -137,6 +137,8 @@ class HttptoolsCodec:
                 raise ProtocolError(_BAD_REQUEST, str(error)) from None
         if self._unproductive > self._max_head_size:
             raise ProtocolError(_FIELDS_TOO_LARGE, "request head too large")
+        if self._headers:
+            self._check_size(self._target, self._headers)
         return b""
 
     # -- called by httptools, by these names -----------------------------------------------------------
@@ -195,10 +197,9 @@ class HttptoolsCodec:
         if self._has_body:
             if len(self._special) > 1 and self._parser.should_upgrade():
                 return
-            self._sink.request_ended()
-        if self._headers:  # trailer fields, which are dropped (RFC 9110 section 6.5.1)
-            self._check_size(b"", self._headers)
+            self._check_size(b"", self._headers)  # trailer fields, which are dropped (RFC 9110 section 6.5.1)
             self._headers = []
+            self._sink.request_ended()
         self._special = []
         self._unproductive = 0
         self._is_over = self._is_last
