@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _HIGH_WATER: Final = 64 * 1024  #: unread request body, or unsent response, from which the other side waits
 _MAX_UNREAD: Final = 256 * 1024  #: request body nobody reads that is still taken in to save the connection
 _LINGER: Final = 2.0  #: seconds to take in what a client still sends after it was refused
+_STALL: Final = 30.0  #: seconds a client may take nothing of the last response
 _NEVER: Final = float("inf")
 _REQUEST_TIMEOUT: Final = 408
 
@@ -48,6 +49,7 @@ class HttpConnection(asyncio.Protocol):
         "_scope",
         "_server",
         "_transport",
+        "_unsent",
         "can_write",
         "deadline",
         "idle_since",
@@ -73,6 +75,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_closing = False  #: what comes in is no longer looked at
         self._refusal: ProtocolError | None = None  #: why the client gets an error after the responses due
         self._discarded = 0
+        self._unsent = 0  #: bytes that waited to be sent when a closing connection was last looked at
         self.idle_since = self.deadline = 0.0
 
     # -- called by the event loop ----------------------------------------------------------------------
@@ -99,12 +102,7 @@ class HttpConnection(asyncio.Protocol):
         except ProtocolError as error:
             self._refuse(error)
         if self.is_waiting:
-            runner = self._runner
-            if runner is not None and runner.is_idle:
-                self.is_waiting = False
-                runner.wake(self._cycle)
-            else:
-                self._hand_over()
+            self._hand_over()
         elif self._cycle is None and self._codec.is_inside_head and self.deadline is not _NEVER:
             self._expect_rest_of_head()
 
@@ -239,14 +237,14 @@ class HttpConnection(asyncio.Protocol):
 
     def _hand_over(self) -> None:
         """Have the request that waits answered: by the idle runner, or by a new one."""
-        runner = self._runner
-        if runner is not None and runner.is_idle:
-            runner.wake(self.next_cycle())
-        elif self.is_waiting:
+        cycle = self.next_cycle()
+        if cycle is None:
+            return
+        if self._runner is not None and self._runner.is_idle:
+            self._runner.wake(cycle)
+        else:
             self._part_with_runner()
-            cycle = self.next_cycle()
-            if cycle is not None:
-                self._runner = self._server.make_runner(self, cycle)
+            self._runner = self._server.make_runner(self, cycle)
 
     def _part_with_runner(self) -> None:
         """Leave a runner alone with what its application does after the response."""
@@ -277,8 +275,10 @@ class HttpConnection(asyncio.Protocol):
         """End a connection whose deadline passed: quietly between requests, with 408 inside a head."""
         if self._codec.is_inside_head and not self._is_closing:
             self._refuse(ProtocolError(_REQUEST_TIMEOUT, "request head took too long"))
+        elif not self._is_closing:
+            self._close()
         else:
-            self._transport.abort() if self._is_closing else self._close()
+            self._give_up_unless_flushing()
 
     def drain(self, idle: float) -> None:
         """Let the running request be the last; close after ``idle`` seconds without one."""
@@ -326,6 +326,7 @@ class HttpConnection(asyncio.Protocol):
             self._queue.pop()
             return
         self._cycle = None
+        self.is_waiting = False
         if cycle.is_response_begun:
             self._transport.abort()
 
@@ -338,7 +339,17 @@ class HttpConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._is_closing = True
+        self.deadline = self._server.now() + _STALL
         self._transport.close()
+
+    def _give_up_unless_flushing(self) -> None:
+        """End a closing connection for good, unless its client is still taking in the response."""
+        unsent = self._transport.get_write_buffer_size()
+        if 0 < unsent and unsent != self._unsent:
+            self._unsent = unsent
+            self.deadline = self._server.now() + _STALL
+        else:
+            self._transport.abort()
 
     def _close_lingering(self) -> None:
         """Say that nothing more will be sent, then take in what the client still sends.
