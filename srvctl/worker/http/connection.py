@@ -237,9 +237,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _hand_over(self) -> None:
         """Have the request that waits answered: by the idle runner, or by a new one."""
-        cycle = self.next_cycle()
-        if cycle is None:
+        cycle = self._cycle
+        if not self.is_waiting or cycle is None:
             return
+        self.is_waiting = False
         if self._runner is not None and self._runner.is_idle:
             self._runner.wake(cycle)
         else:
@@ -345,7 +346,7 @@ class HttpConnection(asyncio.Protocol):
     def _give_up_unless_flushing(self) -> None:
         """End a closing connection for good, unless its client is still taking in the response."""
         unsent = self._transport.get_write_buffer_size()
-        if 0 < unsent and unsent != self._unsent:
+        if unsent > 0 and unsent != self._unsent:
             self._unsent = unsent
             self.deadline = self._server.now() + _STALL
         else:
