@@ -24,7 +24,7 @@ class Lifespan:
     """
 
     def __init__(self, application: Application, mode: Literal["auto", "on"]) -> None:
-        self.state: dict[str, Any] = {}
+        self.state: dict[str, Any] | None = {}  #: for ``scope["state"]``; None once lifespan is unsupported
         self._application = application
         self._mode = mode
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -95,6 +95,7 @@ class Lifespan:
             if error is not None and (self._mode == "on" or self._has_received):
                 startup.set_result("")
             else:
+                self.state = None
                 reason = f" ({type(error).__name__}: {error})" if error is not None else ""
                 logger.info("ASGI 'lifespan' protocol appears unsupported%s.", reason)
                 startup.set_result(None)
