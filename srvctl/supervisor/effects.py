@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from srvctl.supervisor.actions import Action
     from srvctl.supervisor.events import Event
+    from srvctl.supervisor.listeners import Listeners
     from srvctl.supervisor.poller import Poller
-    from srvctl.supervisor.sockets import Listeners
     from srvctl.systemd import Notifier
 
 _LEVELS: Final = {severity: getattr(logging, severity.value) for severity in Severity}

@@ -1,7 +1,8 @@
 """Who holds an address that is taken, so that the message can say what to stop.
 
-Best effort: where the kernel does not tell, or not this user, the answer is None. psutil is imported
-here only, and only once an address turned out to be taken, so that no healthy start pays for it.
+Owns the look-up and the sentence. Must not know how a socket is opened. Best effort: where the kernel does
+not tell, or not this user, the answer is None. psutil is imported here only, and only once an address turned
+out to be taken, so that no healthy start pays for it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ class Holder:
 
     def __str__(self) -> str:
         return f"pid {self.pid} ({self.name})" if self.name else f"pid {self.pid}"
+
+
+def in_use(what: str, holder: Holder | None) -> str:
+    """Return the sentence about an address that is taken.
+
+    Args:
+        what: The address.
+        holder: Who has it, where that is known.
+    """
+    return f"{what} is already in use by {holder or 'another process'}; stop it or choose another --bind"
 
 
 def holder_of_port(hosts: frozenset[str], port: int) -> Holder | None:

@@ -22,7 +22,8 @@ import pytest
 from srvctl.errors import BindError
 from srvctl.settings.binds import FdBind, SystemdBind, UnixBind, parse_bind
 from srvctl.supervisor import holders
-from srvctl.supervisor.sockets import Listener, Listeners, UnixFile, open_listeners
+from srvctl.supervisor.listeners import Listener, Listeners, UnixFile
+from srvctl.supervisor.sockets import open_listeners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,113 @@
+"""What the instance listens on, as values: a listening socket, all of them together, and how they close.
+
+Owns the sockets from the moment they are open, and with them the socket files that srvctl made. Must not
+know how any kind of socket is opened, nor who serves it: no worker, no event loop. Filled by `sockets`, held
+by the composition root, inherited by every worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from srvctl.settings.binds import Bind
+
+_Socket = socket.socket  # inside Listener the name `socket` is its field
+
+
+@dataclass(frozen=True, slots=True)
+class UnixFile:
+    """A socket file that is ours as long as the path leads to this inode."""
+
+    path: str
+    device: int
+    inode: int
+
+    def remove(self) -> None:
+        """Remove the file unless the path leads elsewhere by now."""
+        # A file that cannot be removed is found stale, or in the way, by the next bind: it can say so.
+        with contextlib.suppress(OSError):
+            found = os.lstat(self.path)
+            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+                Path(self.path).unlink()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listener:
+    """One listening socket, non-blocking and close-on-exec.
+
+    Attributes:
+        socket: The socket.
+        bind: The address as it was asked for; a host name may have become several listeners.
+        url: Where it can be reached, for humans.
+        file: The socket file that srvctl made, if it did.
+    """
+
+    socket: _Socket
+    bind: Bind
+    url: str
+    file: UnixFile | None = None
+
+    def close(self, *, unlink: bool = True) -> None:
+        """Close the socket and remove our socket file.
+
+        Args:
+            unlink: False in a forked child, whose parent still listens.
+        """
+        # Unlinked first: while the socket is open nobody else can be given its inode.
+        if unlink and self.file is not None:
+            self.file.remove()
+        self.socket.close()
+
+
+class Listeners:
+    """Every listening socket of the instance, in the order of its addresses.
+
+    Attributes:
+        warnings: Sentences about what is odd but did not keep anything from opening.
+    """
+
+    __slots__ = ("_is_closed", "_listeners", "warnings")
+
+    def __init__(self, listeners: Sequence[Listener], warnings: Sequence[str] = ()) -> None:
+        self._listeners = tuple(listeners)
+        self._is_closed = False
+        self.warnings = tuple(warnings)
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter(self._listeners)
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "open"
+        return f"Listeners({', '.join(listener.url for listener in self)}; {state})"
+
+    def close(self, *, unlink: bool = True) -> None:
+        """Close every socket and remove our socket files; the second call does nothing.
+
+        Args:
+            unlink: False in a forked child, whose parent still listens.
+        """
+        if self._is_closed:  # a path that was given up may by now be another server's
+            return
+        self._is_closed = True
+        for listener in self:
+            listener.close(unlink=unlink)
+
+
+def url_of(sock: socket.socket) -> str:
+    """Say where a socket can be reached."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix socket {name if isinstance(name, str) else '@' + os.fsdecode(name[1:])}"
+    host, port = name[:2]
+    return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
