@@ -1,7 +1,7 @@
 # Two commands for a new machine: `make demo` and `make test`. Needs python3 (3.11 or later), pip, git.
-# Another Python, in a virtual environment of its own: make test PYTHON=python3.13 VENV=.venv313
+# Another Python gets a virtual environment of its own: make test PYTHON=python3.13
 PYTHON ?= python3
-VENV ?= .venv
+VENV ?= .venv$(addprefix -,$(filter-out python python3,$(notdir $(PYTHON))))
 PORT ?= 8000
 BIN := $(VENV)/bin
 
