@@ -54,6 +54,7 @@ class Runner:
         "_clean_context",
         "_context",
         "_cycle",
+        "_has_variables",
         "_host",
         "_is_cancelled",
         "_is_detached",
@@ -77,6 +78,7 @@ class Runner:
         self._application = application
         self._loop = loop
         self._clean_context = context
+        self._has_variables = len(context) > 0
         self._context = context.copy()
         self._cycle: RequestCycle | None = cycle
         self._asyncio_future_blocking = False
@@ -105,17 +107,12 @@ class Runner:
             while (cycle := self._cycle) is not None:
                 try:
                     result = await application(cycle.scope, cycle.receive, cycle.send)
-                except ClientDisconnected:
-                    pass  # the application let our own exception pass: the usual end of a stream
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - one request must not end the process
-                    cycle.failed(error, "Exception in ASGI application")
-                except BaseException:  # cancelled
-                    cycle.give_up()
-                    raise
+                except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - one request
+                    self._take_exception(cycle, error)  # must not end the process
                 else:
                     if result is not None or not cycle.is_response_complete:
                         cycle.returned(result)
-                if self._is_detached or self._context != self._clean_context or task.cancelling():
+                if self._is_detached or task.cancelling() or not self._is_context_clean():
                     break
                 if not host.is_waiting:
                     in_a_row = 0
@@ -127,6 +124,23 @@ class Runner:
                     await asyncio.sleep(0)
         finally:
             host.runner_ended(self)
+
+    def _take_exception(self, cycle: RequestCycle, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError) and self.task.cancelling():
+            cycle.give_up()
+            raise error
+        if not (cycle.is_disconnected and _comes_from_disconnect(error)):
+            cycle.failed(error, "Exception in ASGI application")
+
+    def _is_context_clean(self) -> bool:
+        """Return whether the last request left every context variable as it found it.
+
+        Contexts compare by the equality of their values; an equal list may still be another list.
+        """
+        context, clean = self._context, self._clean_context
+        return context == clean and (
+            not self._has_variables or all(clean[variable] is value for variable, value in context.items())
+        )
 
     # -- what asyncio.Task asks of a future ------------------------------------------------------------
 
@@ -155,5 +169,17 @@ class Runner:
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - as in asyncio.Future
         """Wake the task to be cancelled; return that this will happen."""
         self._is_cancelled = True
-        self._loop.call_soon(self.wake, None)
+        self.is_idle = False  # a request that comes before the news does must not be given to this one
+        self._loop.call_soon(self._context.run, self._step, self)
         return True
+
+
+def _comes_from_disconnect(error: BaseException) -> bool:
+    """Return whether an exception is, or was raised while handling, ours: the usual end of a stream.
+
+    Starlette raises one of its own in its place.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ClientDisconnected):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
