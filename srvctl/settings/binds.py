@@ -187,7 +187,8 @@ def _without_colon(text: str) -> str:
         return (
             f"the host is missing; write :{text} for all addresses, or 127.0.0.1:{text} for this machine only"
         )
-    return f"the port is missing; write {text}:8000, for example"
+    host = text if text.isprintable() else "HOST"
+    return f"the port is missing; write {host}:8000, for example"
 
 
 def _parse_tcp(text: str) -> TcpBind:
