@@ -141,7 +141,8 @@ def parse_bind(text: str) -> Bind:
     try:
         return _parse(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not an address to listen on: {error}") from None
+        advice = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(error))
+        raise ValueError(f"{text!r} is not an address to listen on: {advice}") from None
 
 
 def binds_of(server: ServerSettings) -> tuple[Bind, ...]:
@@ -187,8 +188,7 @@ def _without_colon(text: str) -> str:
         return (
             f"the host is missing; write :{text} for all addresses, or 127.0.0.1:{text} for this machine only"
         )
-    host = text if text.isprintable() else "HOST"
-    return f"the port is missing; write {host}:8000, for example"
+    return f"the port is missing; write {text}:8000, for example"
 
 
 def _parse_tcp(text: str) -> TcpBind:
