@@ -141,8 +141,7 @@ def parse_bind(text: str) -> Bind:
     try:
         return _parse(text)
     except ValueError as error:
-        advice = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(error))
-        raise ValueError(f"{text!r} is not an address to listen on: {advice}") from None
+        raise ValueError(f"{text!r} is not an address to listen on: {error}") from None
 
 
 def binds_of(server: ServerSettings) -> tuple[Bind, ...]:

@@ -84,7 +84,12 @@ def _raise(problems: list[Problem]) -> None:
         return
     # Stable: sources stay in the order of precedence, and a file's problems come in the order of its lines.
     ordered = sorted(problems, key=lambda p: (_PRECEDENCE.index(p.origin.source), p.origin.line or 0))
-    message = "\n".join(problem.line for problem in ordered)
+    message = "\n".join(_printable(problem.line) for problem in ordered)
     if all(problem.origin.source is Source.COMMAND_LINE for problem in problems):
         raise UsageError(message)
     raise ConfigError(message)
+
+
+def _printable(line: str) -> str:
+    """Escape what advice that quotes the user's own text could do to a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
