@@ -12,7 +12,7 @@ from srvctl.worker.http.protocol import ProtocolError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from srvctl.worker.http.cycle import RequestCycle
     from srvctl.worker.http.protocol import Headers
@@ -127,17 +127,19 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.can_write: asyncio.Future[None] | None = None
+        self.write: Callable[[bytes], None] = self._write
+        self.writelines: Callable[[Iterable[bytes]], None] = self._writelines
         self.sent = b""
         self.taken = 0
         self.ended: list[RequestCycle] = []
         self.broken: list[RequestCycle] = []
 
-    def write(self, data: Any) -> None:
+    def _write(self, data: bytes) -> None:
         self.sent += memoryview(data)
 
-    def writelines(self, pieces: Iterable[Any]) -> None:
+    def _writelines(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
-            self.write(piece)
+            self._write(piece)
 
     def body_taken(self) -> None:
         self.taken += 1

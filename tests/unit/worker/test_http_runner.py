@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from srvctl.settings.groups import HttpSettings, LimitSettings, TimeoutSettings
 from srvctl.worker.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine
 
     Application = Callable[..., Awaitable[object]]
 
@@ -55,7 +56,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+def run(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Serve an application while a scenario talks to it; afterwards nothing of it may be left."""
     complaints: list[dict[str, Any]] = []
 
@@ -96,9 +97,10 @@ def run(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
 
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
             runner.run(main())
+        gc.collect()  # a task that failed complains when it is forgotten
+        assert complaints == []
 
-    yield serve
-    assert not complaints
+    return serve
 
 
 async def answer(send: Any, body: bytes) -> None:
@@ -186,7 +188,6 @@ def test_a_variable_set_after_the_response_does_not_reach_the_next_request(run: 
     run(application, scenario)
 
 
-@pytest.mark.xfail(reason="contexts are compared by what their values equal, not by what they are")
 def test_an_equal_value_is_not_the_same(run: Callable[..., None]) -> None:
     """An empty list that a request put there is that request's."""
 
@@ -203,6 +204,33 @@ def test_an_equal_value_is_not_the_same(run: Callable[..., None]) -> None:
             await asyncio.sleep(0.01)
 
     token = variable.set([])
+    try:
+        run(application, scenario)
+    finally:
+        variable.reset(token)
+
+
+class Incomparable:
+    """As arrays are: comparing two does not say whether they are equal."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError
+
+
+@pytest.mark.xfail(reason="contexts are compared by the equality of their values first")
+def test_a_value_that_cannot_be_compared(run: Callable[..., None]) -> None:
+    """It is never asked to be."""
+
+    async def application(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        variable.set(Incomparable())
+        await answer(send, b"fine")
+
+    async def scenario(client: Client) -> None:
+        assert [await client.get() for _ in range(3)] == [b"fine"] * 3
+
+    token = variable.set(Incomparable())
     try:
         run(application, scenario)
     finally:
@@ -337,7 +365,7 @@ def test_starlette_answers(run: Callable[..., None]) -> None:
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    ran = []
+    ran: list[int] = []
 
     async def endpoint(request: Any) -> Any:
         return PlainTextResponse(await request.body() + b"!", background=BackgroundTask(ran.append, 1))
@@ -366,7 +394,7 @@ def test_work_after_the_response_delays_no_other_request(
 ) -> None:
     """Background tasks run in the application's own call."""
     release: list[asyncio.Event] = []
-    ended = []
+    ended: list[int] = []
 
     async def application(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
         event = asyncio.Event()
@@ -430,7 +458,7 @@ def test_a_slow_application_keeps_the_order_of_responses(run: Callable[..., None
 
 def test_many_pipelined_requests_let_others_have_their_turn(run: Callable[..., None]) -> None:
     """A client that sends a thousand requests at once does not own the worker."""
-    turns = []
+    turns: list[None] = []
 
     async def application(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
         turns.append(None)
@@ -542,7 +570,6 @@ def test_a_cancellation_after_the_response_does_not_reach_the_next_request(run: 
     run(application, scenario)
 
 
-@pytest.mark.xfail(reason="the request that comes between the cancellation and its arrival is lost")
 def test_an_idle_task_that_is_cancelled_is_replaced(run: Callable[..., None]) -> None:
     """As libraries do that cancel all tasks they can find."""
 
@@ -578,8 +605,6 @@ def test_an_application_that_raises(
 
     with caplog.at_level(logging.ERROR, "srvctl.error"):
         run(application, scenario)
-    if error is asyncio.CancelledError and not caplog.records:
-        pytest.xfail("a CancelledError that nobody asked for is not logged")
     assert [record.message for record in caplog.records] == ["Exception in ASGI application"]
 
 
@@ -629,7 +654,6 @@ def test_a_stream_whose_client_left_ends_without_a_word(
     assert not caplog.records
 
 
-@pytest.mark.xfail(reason="Starlette raises an exception of its own from ours, which is logged as a failure")
 def test_a_stream_of_starlette_whose_client_left_ends_without_a_word(
     run: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

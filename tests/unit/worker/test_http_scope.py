@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from srvctl.worker.http.protocol import ProtocolError
-from srvctl.worker.http.scope import fill_scope, scope_template
+from srvctl.worker.http.scope import ScopeMaker
 
 HOST = (b"host", b"sent.example")
 
@@ -20,8 +20,8 @@ def scope_of(
     version: str = "1.1",
     state: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    template = scope_template("http", ("192.0.2.1", 4000), ("192.0.2.2", 80), root_path, state)
-    return fill_scope(template, method, target, version, [HOST, *fields])
+    scopes = ScopeMaker("http", ("192.0.2.1", 4000), ("192.0.2.2", 80), root_path, state)
+    return scopes.make(method, target, version, [HOST, *fields])
 
 
 def test_a_whole_scope() -> None:
@@ -148,10 +148,10 @@ def test_requests_share_nothing_that_can_be_changed() -> None:
     """Neither with each other nor with what comes after."""
     shared = ["kept"]
     state = {"pool": shared}
-    template = scope_template("http", None, None, "", state)
+    scopes = ScopeMaker("http", None, None, "", state)
 
     def next_scope() -> dict[str, Any]:
-        return fill_scope(template, "GET", b"/", "1.1", [HOST])
+        return scopes.make("GET", b"/", "1.1", [HOST])
 
     first = next_scope()
     first["asgi"]["spoilt"] = True
