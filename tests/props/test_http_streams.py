@@ -1,0 +1,220 @@
+"""HTTP as a stream: however the bytes are cut, whatever the bytes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.worker.recording import Head, Outcome, Request, read
+
+#: No stream here comes near the limits: a head that is too large may be refused sooner when it is cut.
+SIZE, FIELDS = 1 << 20, 1000
+
+PLAIN = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def outcome(*pieces: bytes) -> Outcome:
+    """What a codec makes of it; only its own error may escape, and `read` catches no other."""
+    return read(*pieces, size=SIZE, fields=FIELDS)
+
+
+cuts = st.lists(st.integers(0, 10_000), max_size=20)
+
+# -- valid requests -----------------------------------------------------------------------------------
+
+METHODS = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "TRACE",
+    "PROPFIND",
+    "PROPPATCH",
+    "QUERY",
+]
+SPECIAL = {b"host", b"connection", b"upgrade", b"transfer-encoding", b"content-length", b"expect"}
+SPECIAL |= {b"keep-alive", b"proxy-connection"}
+VISIBLE = bytes(range(0x21, 0x7F))
+TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def bytes_of(alphabet: bytes, *, least: int = 0, most: int = 12) -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(alphabet), min_size=least, max_size=most).map(bytes)
+
+
+targets = bytes_of(VISIBLE.replace(b"#", b"")).map(lambda rest: b"/" + rest)
+names = bytes_of(TOKEN, least=1).filter(lambda name: name.lower() not in SPECIAL)
+values = bytes_of(VISIBLE + b" \t" + bytes(range(0x80, 0x100))).map(lambda value: value.strip(b" \t"))
+blanks = st.sampled_from([b"", b" ", b"\t", b"  \t"])
+extensions = st.sampled_from([b"", b";a", b";a=b", b';a="b c";d'])
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A valid request, as bytes and as it must be understood."""
+
+    data: bytes
+    request: Request
+
+
+@st.composite
+def sent(draw: st.DrawFn) -> Sent:
+    """A request with a body in either framing or none, maybe one that wishes for another protocol."""
+    method, target = draw(st.sampled_from(METHODS)), draw(targets)
+    lines, fields = [b"Host:h"], [(b"host", b"h")]
+    for name, value in draw(st.lists(st.tuples(names, values), max_size=4)):
+        lines.append(name + b":" + draw(blanks) + value + draw(blanks))
+        fields.append((name.lower(), value))
+    if draw(st.integers(0, 4)) == 0:
+        lines += [b"Connection: upgrade", b"Upgrade: x"]
+        fields += [(b"connection", b"upgrade"), (b"upgrade", b"x")]
+    content, body = draw(st.binary(max_size=30)), b""
+    framing = draw(st.sampled_from(["none", "length", "chunked"]))
+    if framing == "none":
+        content = b""
+    elif framing == "length":
+        lines.append(b"Content-Length: %d" % len(content))
+        fields.append((b"content-length", b"%d" % len(content)))
+        body = content
+    else:
+        lines.append(b"Transfer-Encoding: chunked")
+        fields.append((b"transfer-encoding", b"chunked"))
+        for piece in pieces_of(content, draw(cuts)):
+            if piece:
+                body += b"%x%b\r\n%b\r\n" % (len(piece), draw(extensions), piece)
+        body += b"0%b\r\n" % draw(extensions)
+        for name, value in draw(st.lists(st.tuples(names, values), max_size=2)):
+            body += name + b": " + value + b"\r\n"
+        body += b"\r\n"
+    data = method.encode() + b" " + target + b" HTTP/1.1\r\n" + b"\r\n".join(lines) + b"\r\n\r\n" + body
+    head = Head(method, target, headers=tuple(fields), has_body=framing != "none")
+    return Sent(data, Request(head, content, is_complete=True))
+
+
+#: Several requests, some of them the same or with the same header section as the one before.
+conversations = st.lists(
+    st.tuples(sent(), st.sampled_from(["new", "again", "plain"])), min_size=1, max_size=5
+).map(
+    lambda drawn: [
+        Sent(PLAIN, Request(Head("GET", b"/"), is_complete=True))
+        if how == "plain"
+        else drawn[max(0, number - 1)][0]
+        if how == "again"
+        else new
+        for number, (new, how) in enumerate(drawn)
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(conversations, cuts)
+def test_valid_requests_are_understood_wherever_they_are_cut(sent: list[Sent], cuts: list[int]) -> None:
+    """Method, target, fields and content come out as they went in, in order."""
+    stream = b"".join(one.data for one in sent)
+    assert outcome(*pieces_of(stream, cuts)) == Outcome([one.request for one in sent])
+
+
+@settings(max_examples=200, deadline=None)
+@given(conversations)
+def test_valid_requests_are_understood_one_by_one(sent: list[Sent]) -> None:
+    """Each in a read of its own, as most clients send them."""
+    assert outcome(*(one.data for one in sent)) == Outcome([one.request for one in sent])
+
+
+@settings(max_examples=100, deadline=None)
+@given(conversations)
+def test_an_unfinished_request_is_not_complete(sent: list[Sent]) -> None:
+    """Without its last byte the last request is either not there or not at its end."""
+    stream = b"".join(one.data for one in sent)[:-1]
+    got = outcome(stream)
+    assert not got.error
+    assert got.requests[: len(sent) - 1] == [one.request for one in sent[:-1]]
+    assert [request.is_complete for request in got.requests[len(sent) - 1 :]] in ([], [False])
+
+
+# -- any bytes ----------------------------------------------------------------------------------------
+
+LINES = [
+    b"GET / HTTP/1.1\r\n",
+    b"GET /a?b HTTP/1.1\r\n",
+    b"PATCH /x HTTP/1.1\r\n",
+    b"POST / HTTP/1.0\r\n",
+    b"GET http://a/b HTTP/1.1\r\n",
+    b"OPTIONS * HTTP/1.1\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\n",
+    b"PRI * HTTP/2.0\r\n",
+    b"GET / HTTP/1.9\r\n",
+]
+FIELD_LINES = [
+    b"Host: h\r\n",
+    b"Host: a b\r\n",
+    b"Content-Length: 3\r\n",
+    b"Content-Length: 33\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: gzip, chunked\r\n",
+    b"Connection: close\r\n",
+    b"Connection: keep-alive\r\n",
+    b"Connection: upgrade\r\n",
+    b"Upgrade: x\r\n",
+    b"Expect: 100-continue\r\n",
+    b"X: y\r\n",
+    b"X: y \r\n",
+    b"X : y\r\n",
+    b" folded\r\n",
+]
+OTHERS = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"abc",
+    b"3\r\nabc\r\n",
+    b"3;a=b\r\nabc\r\n",
+    b"0\r\n",
+    b"0\r\n\r\n",
+    b"PROP",
+    b"G",
+    b"\0",
+    PLAIN,
+]
+near_requests = st.lists(
+    st.sampled_from([*LINES, *FIELD_LINES, *OTHERS, *FIELD_LINES[:1] * 4, *OTHERS[:1] * 6, *[PLAIN] * 4])
+    | st.binary(max_size=3),
+    max_size=16,
+).map(b"".join)
+streams = st.binary(max_size=60) | near_requests | near_requests.map(lambda rest: PLAIN + PLAIN + rest)
+
+
+@settings(max_examples=700, deadline=None)
+@example(PLAIN * 2 + b"PROP" + b"PATCH /x HTTP/1.1\r\nHost: h\r\n\r\n", [len(PLAIN), len(PLAIN) * 2 + 4])
+@example(b"GET http://a/b HTTP/1.1\r\nHost: h\r\n\r\n" + PLAIN, [37])
+@given(streams, cuts)
+def test_any_bytes_mean_the_same_wherever_they_are_cut(stream: bytes, cuts: list[int]) -> None:
+    """And nothing but a ProtocolError ever comes of them."""
+    whole = outcome(stream)
+    assert outcome(*pieces_of(stream, cuts)) == whole
+
+
+@settings(max_examples=300, deadline=None)
+@given(streams)
+def test_any_bytes_mean_the_same_one_by_one(stream: bytes) -> None:
+    """The smallest pieces there are."""
+    assert outcome(*(stream[at : at + 1] for at in range(len(stream)))) == outcome(stream)
+
+
+@settings(max_examples=300, deadline=None)
+@given(streams, cuts)
+def test_any_bytes_mean_the_same_behind_another_request(stream: bytes, cuts: list[int]) -> None:
+    """What is remembered of a connection's requests changes none of the later ones."""
+    alone, behind = outcome(stream), outcome(PLAIN, *pieces_of(stream, cuts))
+    assert replace(behind, requests=behind.requests[1:]) == alone
