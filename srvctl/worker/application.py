@@ -54,9 +54,13 @@ def _import(name: str) -> Any:
         raise _failed(name, error) from None
 
 
-def _failed(name: str, error: Exception) -> AppError:
-    text = f'Error loading ASGI app. Importing "{name}" raised {type(error).__name__}.'
+def _failed(name: str, error: BaseException) -> AppError:
+    text = f'Error loading ASGI app. Importing "{name}" raised {_kind(error)}.'
     return AppError(text, format_user_traceback(error))
+
+
+def _kind(error: BaseException) -> str:
+    return f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else type(error).__name__
 
 
 def _resolve(module: Any, name: str, attribute: str) -> Any:
@@ -67,12 +71,17 @@ def _resolve(module: Any, name: str, attribute: str) -> Any:
         except AttributeError:
             text = f'Error loading ASGI app. Attribute "{attribute}" not found in module "{name}".'
             raise AppError(text) from None
+        except Exception as error:  # noqa: BLE001 - modules may compute their attributes (PEP 562)
+            text = (
+                f'Error loading ASGI app. Attribute "{attribute}" of module "{name}" raised {_kind(error)}.'
+            )
+            raise AppError(text, format_user_traceback(error)) from None
     return found
 
 
 def _call(factory: Any, target: str) -> Any:
     try:
         return factory()
-    except Exception as error:  # noqa: BLE001 - whatever a factory raises
-        text = f'Error loading ASGI app. Factory "{target}" raised {type(error).__name__}.'
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a factory raises
+        text = f'Error loading ASGI app. Factory "{target}" raised {_kind(error)}.'
         raise AppError(text, format_user_traceback(error)) from None

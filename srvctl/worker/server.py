@@ -45,18 +45,22 @@ class GeneralFields:
     """The header fields the server adds to every response, as bytes that are joined once a second."""
 
     def __init__(self, settings: HttpSettings) -> None:
-        extra = [_split(header) for header in settings.headers]
-        has_own_server = any(name.lower() == b"server" for name, _ in extra)
-        self._extra = b"".join(b"%b: %b\r\n" % field for field in extra)
-        self._server = _SERVER_FIELD if settings.server_header and not has_own_server else b""
-        self._sends_date = settings.date_header
-        self._date = b""
+        fields = [_split(header) for header in settings.headers]
+        own = {name.lower(): b"%b: %b\r\n" % (name, value) for name, value in fields}
+        self._renews_date = settings.date_header and b"date" not in own
+        self._date = own.get(b"date", b"")
+        self._server = own.get(b"server", _SERVER_FIELD if settings.server_header else b"")
+        self._extra = b"".join(
+            b"%b: %b\r\n" % (name, value)
+            for name, value in fields
+            if name.lower() not in {b"date", b"server"}
+        )
         self.all = b""  #: what goes into most responses
         self.renew(time.time())
 
     def renew(self, now: float) -> None:
         """Take a new date (seconds since the epoch)."""
-        if self._sends_date:
+        if self._renews_date:
             self._date = b"date: %b\r\n" % http_date(now)
         self.all = self._date + self._server + self._extra
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ import srvctl
 if TYPE_CHECKING:
     from types import TracebackType
 
-_OWN: Final = str(Path(srvctl.__file__).parent)
+_OWN: Final = f"{Path(srvctl.__file__).parent}{os.sep}"
 _IMPORT_SYSTEM: Final = ("<frozen importlib", str(Path(traceback.__file__).parent / "importlib"))
 
 

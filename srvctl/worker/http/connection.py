@@ -16,14 +16,14 @@ from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.headers import status_line
 from srvctl.worker.http.httptools_codec import HttptoolsCodec
 from srvctl.worker.http.protocol import ProtocolError
-from srvctl.worker.http.scope import fill_scope, scope_template
+from srvctl.worker.http.scope import ScopeMaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from srvctl.worker.http.protocol import Headers
     from srvctl.worker.http.runner import Runner
-    from srvctl.worker.http.scope import Address, Scope
+    from srvctl.worker.http.scope import Address
     from srvctl.worker.server import Server
 
 _HIGH_WATER: Final = 64 * 1024  #: unread request body, or unsent response, from which the other side waits
@@ -46,7 +46,7 @@ class HttpConnection(asyncio.Protocol):
         "_reading_paused",
         "_refusal",
         "_runner",
-        "_scope",
+        "_scopes",
         "_server",
         "_transport",
         "_unsent",
@@ -59,7 +59,7 @@ class HttpConnection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
-    _scope: Scope
+    _scopes: ScopeMaker
     write: Callable[[bytes], None]
     writelines: Callable[[Iterable[bytes]], None]
 
@@ -88,7 +88,7 @@ class HttpConnection(asyncio.Protocol):
         server = self._server
         client = _address(transport.get_extra_info("peername"))
         sockname = _address(transport.get_extra_info("sockname"), own=True)
-        self._scope = scope_template("http", client, sockname, server.root_path, server.state)
+        self._scopes = ScopeMaker("http", client, sockname, server.root_path, server.state)
         self.idle_since = server.now()
         self.deadline = self.idle_since + server.timeouts.request_head
         server.connections.add(self)
@@ -152,7 +152,7 @@ class HttpConnection(asyncio.Protocol):
         expects_continue: bool,
     ) -> None:
         """Take the next request; it is answered when the read that brought it has been looked at."""
-        scope = fill_scope(self._scope, method, target, version, headers)
+        scope = self._scopes.make(method, target, version, headers)
         cycle = RequestCycle(self, self._server, scope, method, version, keep_alive, expects_continue)
         cycle.is_request_complete = not has_body
         if self._cycle is None:

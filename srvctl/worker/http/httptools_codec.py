@@ -51,6 +51,9 @@ class HttptoolsCodec:
         "_is_between",
         "_is_last",
         "_is_over",
+        "_line",
+        "_line_method",
+        "_line_target",
         "_max_fields",
         "_max_head_size",
         "_parser",
@@ -83,6 +86,8 @@ class HttptoolsCodec:
         self._repeatable: tuple[bytes, Headers] | None = None  #: last request line and headers, if plain
         self._section = _NO_SECTION  #: header section of the last request, to the byte
         self._section_headers: Headers = []  #: the same, read
+        self._line: bytes | None = None  #: the request line last seen before it
+        self._line_method, self._line_target = "", b""
         self.is_inside_head = False
 
     def feed(self, data: bytes) -> None:
@@ -105,6 +110,7 @@ class HttptoolsCodec:
             line, headers = self._repeatable
             if data.startswith(line):  # else: it stands behind an empty line, another request or another read
                 self._section, self._section_headers = data[len(line) :], headers
+                self._line = None  # its length was judged beside another section
 
     def _take_repetition(self, data: bytes) -> bool:
         """Take a request whose header section is, to the byte, that of the last one; return whether it was.
@@ -112,13 +118,17 @@ class HttptoolsCodec:
         Clients that keep a connection repeat themselves, and what llhttp and the rules below found in those
         bytes stays true. Only the request line is new.
         """
-        parts = data[: -len(self._section)].split(b" ")
-        if len(parts) != _PARTS_OF_LINE or parts[2] != b"HTTP/1.1\r\n" or len(data) > self._max_head_size:
-            return False
-        method, target = _METHODS.get(parts[0]), parts[1]
-        if method is None or not target or not target.isascii() or not target.decode().isprintable():
-            return False
-        self._sink.head_received(method, target, "1.1", self._section_headers.copy(), True, False, False)
+        line = data[: -len(self._section)]
+        if line != self._line:
+            parts = line.split(b" ")
+            if len(parts) != _PARTS_OF_LINE or parts[2] != b"HTTP/1.1\r\n" or len(data) > self._max_head_size:
+                return False
+            method, target = _METHODS.get(parts[0]), parts[1]
+            if method is None or not target or not target.isascii() or not target.decode().isprintable():
+                return False
+            self._line, self._line_method, self._line_target = line, method, target
+        headers = self._section_headers.copy()
+        self._sink.head_received(self._line_method, self._line_target, "1.1", headers, True, False, False)
         return True
 
     def _parse(self, data: bytes) -> bytes:

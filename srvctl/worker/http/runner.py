@@ -112,7 +112,9 @@ class Runner:
                 else:
                     if result is not None or not cycle.is_response_complete:
                         cycle.returned(result)
-                if self._is_detached or task.cancelling() or not self._is_context_clean():
+                if self._is_detached or task.cancelling() or self._context != self._clean_context:
+                    break
+                if self._has_variables and not self._is_context_clean():
                     break
                 if not host.is_waiting:
                     in_a_row = 0
@@ -137,10 +139,8 @@ class Runner:
 
         Contexts compare by the equality of their values; an equal list may still be another list.
         """
-        context, clean = self._context, self._clean_context
-        return context == clean and (
-            not self._has_variables or all(clean[variable] is value for variable, value in context.items())
-        )
+        clean = self._clean_context
+        return all(clean[variable] is value for variable, value in self._context.items())
 
     # -- what asyncio.Task asks of a future ------------------------------------------------------------
 

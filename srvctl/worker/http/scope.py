@@ -21,67 +21,85 @@ _NUMBER_SIGN: Final = ord("#")
 _PERCENT: Final = ord("%")
 
 
-def scope_template(
-    scheme: str, client: Address | None, server: Address | None, root_path: str, state: dict[str, Any] | None
-) -> Scope:
-    """Return what all scopes of a connection have in common; copying it is cheaper than building each.
+class ScopeMaker:
+    """Makes the scopes of one connection.
+
+    What they have in common is kept in a template, whose copy is cheaper than a new dictionary; so are the
+    paths of the last target, because clients that keep a connection often ask for the same again.
 
     Args:
         scheme: ``http`` or ``https``.
         client: Host and port of the client, if it has any.
         server: Our own side of the connection.
         root_path: Where the application is mounted.
-        state: What the lifespan left for requests, each of which gets its own shallow copy.
+        state: What the lifespan left for requests, each of which gets its own shallow copy; None for nothing.
     """
-    template: Scope = {
-        "type": "http",
-        "asgi": None,
-        "http_version": "1.1",
-        "server": server,
-        "client": client,
-        "scheme": scheme,
-        "method": "",
-        "root_path": root_path,
-        "path": "",
-        "raw_path": b"",
-        "query_string": b"",
-        "headers": [],
-    }
-    if state is not None:
-        template["state"] = state
-    return template
 
+    __slots__ = ("_root_path", "_state", "_target", "_template")
 
-def fill_scope(template: Scope, method: str, target: bytes, version: str, headers: Headers) -> Scope:
-    """Return the scope of one request.
+    def __init__(
+        self,
+        scheme: str,
+        client: Address | None,
+        server: Address | None,
+        root_path: str,
+        state: dict[str, Any] | None,
+    ) -> None:
+        self._root_path = root_path
+        self._state = state
+        self._target = b""
+        self._template: Scope = {
+            "type": "http",
+            "asgi": None,
+            "http_version": "1.1",
+            "server": server,
+            "client": client,
+            "scheme": scheme,
+            "method": "",
+            "root_path": root_path,
+            "path": "",
+            "raw_path": b"",
+            "query_string": b"",
+            "headers": [],
+        }
+        if state is not None:
+            self._template["state"] = state
 
-    Raises:
-        ProtocolError: The request target cannot be understood.
-    """
-    if target[0] != _SLASH:
-        target = _origin_form(method, target, headers)
-    if not target.isascii() or _NUMBER_SIGN in target:
-        raise ProtocolError(_BAD_REQUEST, "invalid request target")  # RFC 9112 section 3.2.1
-    raw_path, _, query = target.partition(b"?")
-    path = (
-        unquote_to_bytes(raw_path).decode("utf-8", "replace") if _PERCENT in raw_path else raw_path.decode()
-    )
-    scope = template.copy()
-    root_path = scope["root_path"]
-    if root_path:
-        path = root_path + path
-        raw_path = root_path.encode() + raw_path
-    scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
-    if version != "1.1":
-        scope["http_version"] = version
-    if "state" in scope:
-        scope["state"] = scope["state"].copy()
-    scope["method"] = method
-    scope["path"] = path
-    scope["raw_path"] = raw_path
-    scope["query_string"] = query
-    scope["headers"] = headers
-    return scope
+    def make(self, method: str, target: bytes, version: str, headers: Headers) -> Scope:
+        """Return the scope of one request.
+
+        Raises:
+            ProtocolError: The request target cannot be understood.
+        """
+        if target != self._target:
+            self._take_target(method, target, headers)
+        scope = self._template.copy()
+        scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
+        scope["method"] = method
+        scope["headers"] = headers
+        if version != "1.1":
+            scope["http_version"] = version
+        if self._state is not None:
+            scope["state"] = self._state.copy()
+        return scope
+
+    def _take_target(self, method: str, target: bytes, headers: Headers) -> None:
+        """Put the paths of a request target into the template."""
+        self._target = b""
+        path_and_query = target if target[0] == _SLASH else _origin_form(method, target, headers)
+        if not target.isascii() or _NUMBER_SIGN in target:
+            raise ProtocolError(_BAD_REQUEST, "invalid request target")  # RFC 9112 section 3.2.1
+        raw_path, _, query = path_and_query.partition(b"?")
+        path = (
+            unquote_to_bytes(raw_path).decode("utf-8", "replace")
+            if _PERCENT in raw_path
+            else raw_path.decode()
+        )
+        self._template["path"] = self._root_path + path
+        self._template["raw_path"] = self._root_path.encode() + raw_path
+        self._template["query_string"] = query
+        if path_and_query is target:  # the other forms also depend on the method or change the headers
+            self._target = target
 
 
 def _origin_form(method: str, target: bytes, headers: Headers) -> bytes:
