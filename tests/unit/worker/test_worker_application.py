@@ -113,7 +113,6 @@ def test_an_attribute_that_does_not_exist(tmp_path: Path, attribute: str) -> Non
     assert str(failed).endswith(f'Attribute "{attribute}" not found in module "six_app".')
 
 
-@pytest.mark.xfail(reason="whatever an attribute raises escapes as it is", raises=ImportError)
 def test_an_attribute_that_raises(tmp_path: Path) -> None:
     """Modules may compute them (PEP 562)."""
     failed = failure(tmp_path, "ten_app:app", ten_app="def __getattr__(name):\n  raise ImportError(name)\n")
@@ -144,7 +143,6 @@ def test_a_factory_that_is_none(tmp_path: Path) -> None:
     assert "TypeError" in str(failure(tmp_path, "twelve_app:make", factory=True, twelve_app="make = 1"))
 
 
-@pytest.mark.xfail(reason="a SystemExit of a factory ends the worker without a word", raises=SystemExit)
 def test_a_factory_that_ends_the_process(tmp_path: Path) -> None:
     """As for a module."""
     failed = failure(
@@ -185,7 +183,6 @@ def test_a_cause_is_kept() -> None:
     assert text.endswith("RuntimeError: b\n")
 
 
-@pytest.mark.xfail(reason="paths are compared without the separator behind our folder")
 def test_a_project_whose_name_begins_like_ours_is_not_ours() -> None:
     """A folder beside ours."""
     import srvctl
