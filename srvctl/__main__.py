@@ -6,6 +6,7 @@ import sys
 
 from srvctl.cli.report import report
 from srvctl.errors import SrvctlError
+from srvctl.logs.streams import flush
 
 
 def main() -> int:
@@ -16,6 +17,8 @@ def main() -> int:
     except SrvctlError as error:
         report(str(error))
         return int(error.exit_code)
+    finally:
+        flush()
 
 
 def _run(argv: list[str]) -> int:

@@ -13,8 +13,9 @@ from typer.main import get_command
 from srvctl import __version__
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
-from srvctl.cli.report import flush, report
+from srvctl.cli.report import report
 from srvctl.errors import ExitCode, SrvctlError, UsageError
+from srvctl.logs.streams import flush
 from srvctl.settings.groups import Settings
 from srvctl.settings.load import Loaded, load
 

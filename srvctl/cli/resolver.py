@@ -13,8 +13,9 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from srvctl.cli.report import flush, report
+from srvctl.cli.report import report
 from srvctl.errors import ExitCode
+from srvctl.logs.streams import flush
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

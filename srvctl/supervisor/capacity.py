@@ -1,7 +1,7 @@
 """How many workers ``auto`` means: what the machine and the cgroup let this process use.
 
 `count_for` decides; `available` reads /proc and /sys below a root that tests replace. Nothing here fails:
-a file that is missing or makes no sense limits nothing. Called once per start and per reload.
+a file that is missing or makes no sense limits nothing. Called once per start.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ class Fleet:
             self._begin_stop(ExitCode.OK)
         if event.immediately or self._now - self._stop_asked_at > _ECHO:
             self._log(
-                Severity.WARNING, f"Received {event.by}, ending {len(self.roster.workers)} workers at once."
+                Severity.WARNING, f"Received {event.by}, ending {_workers(len(self.roster.workers))} at once."
             )
             for worker in self.roster:
                 self._kill(worker)
@@ -275,19 +275,20 @@ class Fleet:
         if self.phase is Phase.STOPPING:
             return
         self.target = max(1, self.target + event.change)
-        self._log(
-            Severity.INFO,
-            f"Received {event.by}, scaling to {self.target} worker{'s' if self.target > 1 else ''}.",
-        )
+        self._log(Severity.INFO, f"Received {event.by}, scaling to {_workers(self.target)}.")
 
     def _reload_asked(self, by: str) -> None:
         if self.phase is Phase.STOPPING:
             self._log(Severity.INFO, f"Received {by}, but already stopping.")
-        elif self.phase is Phase.BOOTING or self.rolling_to is not None:
+        elif self.rolling_to is not None or self._is_booting_well():
             self._log(Severity.INFO, f"Received {by}, reloading again after this.")
             self._reload_waits_by = by
         else:
             self._begin_reload(by)
+
+    def _is_booting_well(self) -> bool:
+        """Return whether the first workers are on their way and none has failed, which new code may help."""
+        return self.phase is Phase.BOOTING and not any(slot.failures for slot in self.roster.slots.values())
 
     def _begin_reload(self, by: str) -> None:
         self._generations_used += 1
@@ -300,7 +301,7 @@ class Fleet:
 
     def _commit_reload(self, generation: int) -> None:
         self.generation, self.rolling_to = generation, None
-        self._log(Severity.INFO, f"Reload done: all {self.target} workers run generation {generation}.")
+        self._log(Severity.INFO, f"Reload done: generation {generation} runs in {_workers(self.target)}.")
         self._actions.append(Announce(Milestone.RELOADED))
 
     def _abort_reload(self) -> None:
@@ -371,7 +372,8 @@ class Fleet:
             self.roster.is_served(slot, self.rolling_to) for slot in slots
         ):
             self._commit_reload(self.rolling_to)
-        if self._reload_waits_by is not None and self.phase is Phase.RUNNING and self.rolling_to is None:
+        waits = self._reload_waits_by is not None and self.rolling_to is None and not self._is_booting_well()
+        if waits and self._reload_waits_by is not None:
             self._begin_reload(self._reload_waits_by)
             self._fill_slots()
             self._roll()
@@ -433,3 +435,7 @@ class Fleet:
 
     def _log(self, severity: Severity, text: str, details: str = "") -> None:
         self._actions.append(Log(severity, text, details))
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker" if count == 1 else f"{count} workers"

@@ -3,7 +3,7 @@
 Owns the order in which addresses are opened, the refusal of one that is configured twice, and the way back
 when one fails. Must not know how a kind of socket is opened (`tcp`, `unix`, `inherited`), nor workers and
 event loops; writes nothing anywhere: what cannot be opened is a `BindError` of one line, what is odd is a
-sentence in `Listeners.warnings`. Called by the composition root, and by a reload whose addresses changed.
+sentence in `Listeners.warnings`. Called by the composition root.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from srvctl.errors import ExitCode
+from srvctl.logs.streams import flush
 from srvctl.supervisor.poller import WorkerHandle
 from srvctl.supervisor.signals import reset_in_child
 
@@ -32,10 +33,9 @@ def fork_worker(
     Raises:
         OSError: The kernel refuses another process or descriptor.
     """
+    flush()  # or the child would write the same buffer again
     ours, theirs = socket.socketpair()
     master_pid = os.getpid()
-    sys.stdout.flush()  # or the child would write the same buffer again
-    sys.stderr.flush()
     # A signal that arrives between fork and reset must not reach the master's handlers in the child.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -72,8 +72,7 @@ def _be_worker(
     except BaseException:  # noqa: BLE001 - the last frame of this process: report and leave
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         os._exit(code)
 
 

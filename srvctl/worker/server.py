@@ -127,8 +127,8 @@ class Server:
             self._listeners.append(inherited)
             sock = inherited.dup()  # the loop closes what it is given
             if sock.family == socket.AF_UNIX:
-                # CPython 3.13 would remove the socket file when the first worker closes it.
-                keep: dict[str, Any] = {"cleanup_socket": False} if _removes_socket_files(self.loop) else {}
+                # From 3.13 on, loops remove the socket file when a server closes: the first worker's would.
+                keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
                 server = await self.loop.create_unix_server(self._connect, sock=sock, backlog=backlog, **keep)
             else:
                 server = await self.loop.create_server(self._connect, sock=sock, backlog=backlog)
@@ -208,7 +208,8 @@ class Server:
         self._tick()
         self._note_quiet()
         if busy := len(self._busy_runners()):
-            self.logger.info("Waiting for %d requests to finish. (CTRL+C to force quit)", busy)
+            hint = " (CTRL+C to force quit)" if last else ""
+            self.logger.info("Waiting for %d request%s to finish.%s", busy, "s" * (busy > 1), hint)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), self.timeouts.graceful_shutdown)
         await self._cut_off()
@@ -243,7 +244,3 @@ class Server:
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols
-
-
-def _removes_socket_files(loop: asyncio.AbstractEventLoop) -> bool:
-    return sys.version_info >= (3, 13) and isinstance(loop, asyncio.SelectorEventLoop)

@@ -53,7 +53,7 @@ class TestFastapi:
             client.send_get("/slow?seconds=1")
             other.get("/slow?seconds=0")  # sent later and answered: the worker has the first request too
             server.signal(signal.SIGTERM)
-            server.wait_line("Waiting for 1 requests to finish")
+            server.wait_line("Waiting for 1 request to finish")
             assert json.loads(client.read_response().body)["waited"] == 1
             assert server.wait_exit() == 0
 

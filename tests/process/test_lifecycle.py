@@ -78,7 +78,7 @@ class TestLifespan:
                 client.send_get(f"/hold?gate={gate.port}")
                 visitor = gate.wait_visitor()
                 server.signal(signal.SIGTERM)
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Waiting for 1 request to finish")
                 visitor.let_pass()
                 busy = client.read_response().pid
             assert server.wait_exit() == 0
@@ -137,7 +137,7 @@ class TestStop:
                 visitor = gate.wait_visitor()
                 server.signal(number)
                 server.wait_line(f"Received {number.name}, stopping")
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Waiting for 1 request to finish")
                 visitor.let_pass()
                 answer = client.read_response()
             assert (answer.status, answer.text) == (200, "held")
@@ -152,7 +152,7 @@ class TestStop:
                 client.send_get(f"/hold?gate={gate.port}")
                 visitor = gate.wait_visitor()
                 server.signal_group(signal.SIGINT)
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Waiting for 1 request to finish")
                 visitor.let_pass()
                 assert client.read_response().text == "held"
             assert server.wait_exit() == 0
@@ -184,7 +184,7 @@ class TestStop:
                 with pytest.raises((ConnectionEnded, ConnectionResetError)):
                     client.read_response()
             assert server.wait_exit() == 0
-            server.wait_line("Received SIGTERM, ending 1 workers at once")
+            server.wait_line("Received SIGTERM, ending 1 worker at once")
 
     def test_an_echo_of_the_first_signal_does_not_force(self) -> None:
         """A launcher that passes on what the terminal sent to all asks twice and means it once."""
@@ -196,7 +196,7 @@ class TestStop:
                 server.signal(signal.SIGINT)
                 server.signal(signal.SIGTERM)
                 server.signal(signal.SIGCONT)
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Waiting for 1 request to finish")
                 visitor.let_pass()
                 assert client.read_response().text == "held"
             assert server.wait_exit() == 0
@@ -266,7 +266,7 @@ class TestStop:
                 client.send_get(f"/hold?gate={gate.port}")
                 visitor = gate.wait_visitor()
                 server.signal(signal.SIGTERM)
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Waiting for 1 request to finish")
                 with pytest.raises(ConnectionRefusedError), server.connect():
                     pass
                 visitor.let_pass()

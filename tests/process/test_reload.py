@@ -36,8 +36,8 @@ class TestNewCode:
                 visitor = gate.wait_visitor()
                 write_app(tmp_path, "new")
                 server.signal(signal.SIGHUP)
-                server.wait_line("Reload done: all 1 workers run generation 2")
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Reload done: generation 2 runs in 1 worker")
+                server.wait_line("Waiting for 1 request to finish")
                 answer = server.wait_answer(lambda found: found.text == "new")
                 assert answer.pid != old
                 visitor.let_pass()
@@ -60,7 +60,7 @@ class TestNewCode:
                 for number in (2, 3, 4):
                     write_app(tmp_path, f"v{number}")
                     server.signal(signal.SIGHUP)
-                    server.wait_line(f"Reload done: all 2 workers run generation {number}")
+                    server.wait_line(f"Reload done: generation {number} runs in 2 workers")
                     load.wait_answered(300, f"v{number}")
                 load.wait_answered(max(0, 2000 - load.total))
             assert not load.lost, load
@@ -107,7 +107,7 @@ class TestNewCode:
                 server.wait_line("Received SIGHUP, reloading again after this")
                 visitor.let_pass()
                 server.wait_ready()
-                server.wait_line("Reload done: all 1 workers run generation 2")
+                server.wait_line("Reload done: generation 2 runs in 1 worker")
                 server.wait_workers(1, "new")
 
 
@@ -142,7 +142,7 @@ class TestBrokenCode:
                 assert load.pids <= set(old)
                 write_app(tmp_path, "better")
                 server.signal(signal.SIGHUP)
-                server.wait_line("Reload done: all 2 workers run")
+                server.wait_line("Reload done: generation")
                 load.wait_answered(200, "better")
             assert not load.lost, load
             assert {version for _, version in load.answered} == {"good", "better"}

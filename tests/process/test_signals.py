@@ -44,7 +44,7 @@ class TestScale:
             second = server.workers()[1]
             with server.hold_on(second, gate) as (client, visitor):
                 server.signal(signal.SIGTTOU)
-                server.wait_line("Waiting for 1 requests to finish")
+                server.wait_line("Waiting for 1 request to finish")
                 visitor.let_pass()
                 assert client.read_response().pid == second
             server.wait_line(rf"Worker \[{second}\] ended \(exit code 0\)")
@@ -66,7 +66,7 @@ def test_a_hangup_of_the_terminal_is_the_masters_business() -> None:
     with ServerProcess() as server:
         (old,) = server.workers()
         server.signal_group(signal.SIGHUP)
-        server.wait_line("Reload done: all 1 workers run generation 2")
+        server.wait_line("Reload done: generation 2 runs in 1 worker")
         server.wait_line(rf"Worker \[{old}\] ended \(exit code 0\)")
         assert server.wait_workers(1) != [old]
         assert not server.lines("ERROR|WARNING|drains by itself")

@@ -33,6 +33,7 @@ _RUNNING: Final = r"Srvctl running on (?:(http://\S+:(\d+))|unix socket (\S+)) \
 _SETTINGS: Final = (
     "SRVCTL_",
     "UVICORN_",
+    "PYTHONUNBUFFERED",  # it would hide what a buffered stream does when its reader is gone
     "WEB_CONCURRENCY",
     "FORWARDED_ALLOW_IPS",
     "NOTIFY_SOCKET",

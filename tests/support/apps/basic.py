@@ -57,16 +57,18 @@ async def _stream(query: dict[str, str], _receive: Receive, send: Send) -> None:
     writer = None
     if "gate" in query:
         _, writer = await asyncio.open_connection("127.0.0.1", int(query["gate"]))
-    await _start(send)
-    for number in range(int(query["pieces"])):
-        piece = b"%d," % number
-        body = piece.ljust(int(query.get("size", "0")), b".")
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+    try:
+        await _start(send)
+        for number in range(int(query["pieces"])):
+            piece = b"%d," % number
+            body = piece.ljust(int(query.get("size", "0")), b".")
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            if writer is not None:
+                writer.write(piece + b"\n")
+        await send({"type": "http.response.body"})
+    finally:
         if writer is not None:
-            writer.write(piece + b"\n")
-    await send({"type": "http.response.body"})
-    if writer is not None:
-        writer.close()
+            writer.close()
 
 
 async def _count(_query: dict[str, str], receive: Receive, send: Send) -> None:

@@ -385,7 +385,7 @@ def test_a_reload_replaces_one_worker_at_a_time() -> None:
     assert handle(Forked(4, 1004), 102.0) == []
     assert handle(WorkerReady(4), 103.0) == [
         Drain(2),
-        Log(Severity.INFO, "Reload done: all 2 workers run generation 2."),
+        Log(Severity.INFO, "Reload done: generation 2 runs in 2 workers."),
         RELOADED,
     ]
     assert scene.fleet.generation == 2
@@ -555,6 +555,16 @@ def test_an_old_worker_that_dies_beside_its_replacement_needs_no_other() -> None
     scene.tell(RELOAD, *forked(3))
     assert scene.tell(died(1)) == []
     assert scene.tell(WorkerReady(3)) == [Spawn(4, 1, 2)]
+
+
+def test_a_reload_helps_a_service_that_is_only_half_up() -> None:
+    """New code is what a slot that never came up waits for."""
+    scene = Scene()
+    scene.tell(Started(), *up(1), *forked(2))
+    assert scene.tell(RELOAD) == []
+    done = scene.tell(BootFailed(2, "no"), *exited(2))
+    assert RELOADING in done
+    assert any(isinstance(action, Spawn) and action.generation == 2 for action in done)
 
 
 def test_a_reload_forgets_the_failures_of_the_old_code() -> None:
