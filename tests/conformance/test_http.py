@@ -522,7 +522,6 @@ CONNECTIONS = [
         "Expect without a body",
         "RFC 9110 10.1.1",
         get("/echo", "Expect: 100-continue"),
-        xfail="the connection is ended for a body that does not exist",
     ),
     Case(
         "Expect with the body sent along",

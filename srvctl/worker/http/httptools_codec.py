@@ -250,6 +250,7 @@ class HttptoolsCodec:
         if framing > 1:
             raise ProtocolError(_BAD_REQUEST, "ambiguous message length")
         self._has_body = framing == 1
+        self._expects_continue = self._expects_continue and self._has_body
 
     # -- upgrades ---------------------------------------------------------------------------------------
 

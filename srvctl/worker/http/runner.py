@@ -112,9 +112,7 @@ class Runner:
                 else:
                     if result is not None or not cycle.is_response_complete:
                         cycle.returned(result)
-                if self._is_detached or task.cancelling() or self._context != self._clean_context:
-                    break
-                if self._has_variables and not self._is_context_clean():
+                if self._is_detached or task.cancelling() or not self._is_context_clean():
                     break
                 if not host.is_waiting:
                     in_a_row = 0
@@ -137,10 +135,14 @@ class Runner:
     def _is_context_clean(self) -> bool:
         """Return whether the last request left every context variable as it found it.
 
-        Contexts compare by the equality of their values; an equal list may still be another list.
+        By identity: an equal list may be another list, and comparing is the application's code.
         """
-        clean = self._clean_context
-        return all(clean[variable] is value for variable, value in self._context.items())
+        context, clean = self._context, self._clean_context
+        if len(context) != len(clean):
+            return False
+        return not self._has_variables or all(
+            variable in clean and clean[variable] is value for variable, value in context.items()
+        )
 
     # -- what asyncio.Task asks of a future ------------------------------------------------------------
 
@@ -179,7 +181,13 @@ def _comes_from_disconnect(error: BaseException) -> bool:
 
     Starlette raises one of its own in its place.
     """
+    seen: set[int] = set()
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ClientDisconnected):
+    while cause is not None and id(cause) not in seen:  # an exception can be its own cause
+        if isinstance(cause, ClientDisconnected):
+            return True
+        if isinstance(cause, BaseExceptionGroup):
+            return all(_comes_from_disconnect(part) for part in cause.exceptions)
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
-    return cause is not None
+    return False

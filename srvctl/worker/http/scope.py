@@ -98,7 +98,7 @@ class ScopeMaker:
         self._template["path"] = self._root_path + path
         self._template["raw_path"] = self._root_path.encode() + raw_path
         self._template["query_string"] = query
-        if path_and_query is target:  # the other forms also depend on the method or change the headers
+        if target[0] == _SLASH:  # the other forms also depend on the method or change the headers
             self._target = target
 
 

@@ -634,7 +634,6 @@ def test_expectations(fields: bytes, expects: bool) -> None:
     assert not read(message(b"POST / HTTP/1.0", fields)).heads[0].expects_continue
 
 
-@pytest.mark.xfail(reason="an expectation is reported for a body that does not exist")
 def test_an_expectation_without_a_body_is_none() -> None:
     """RFC 9110 section 10.1.1: a client must not send one, and nobody has to wait for it."""
     assert not read(message(b"GET / HTTP/1.1", b"Expect: 100-continue\r\n")).heads[0].expects_continue

@@ -220,7 +220,6 @@ class Incomparable:
         raise ValueError
 
 
-@pytest.mark.xfail(reason="contexts are compared by the equality of their values first")
 def test_a_value_that_cannot_be_compared(run: Callable[..., None]) -> None:
     """It is never asked to be."""
 
@@ -718,9 +717,6 @@ def test_simple_requests_share_a_task(run: Callable[..., None]) -> None:
     run(application, scenario)
 
 
-@pytest.mark.xfail(
-    reason="only what was raised from our exception is followed, not what was raised beside it"
-)
 def test_a_group_of_tasks_whose_client_left_ends_without_a_word(
     run: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -746,7 +742,6 @@ def test_a_group_of_tasks_whose_client_left_ends_without_a_word(
     assert not caplog.records
 
 
-@pytest.mark.xfail(reason="causes are followed in a circle, for ever", raises=TimeoutError)
 def test_an_exception_that_is_its_own_cause() -> None:
     """``raise error from error`` is no reason to stop a worker."""
     from srvctl.worker.http import runner

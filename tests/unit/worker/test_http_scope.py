@@ -200,7 +200,6 @@ def test_what_is_remembered_of_a_target_changes_no_other_request() -> None:
     assert seen == [scope for one in alone for scope in (one, one)]
 
 
-@pytest.mark.xfail(reason="the asterisk is remembered as if it did not depend on the method")
 def test_an_asterisk_is_not_remembered() -> None:
     """RFC 9112 section 3.2.4: only for OPTIONS, whatever came before."""
     maker = ScopeMaker("http", None, None, "", None)
