@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srvctl.settings.binds import TcpBind
+from srvctl.supervisor.handshakes import stop_handshakes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -61,6 +64,8 @@ class Listener:
         Args:
             unlink: False in a forked child, whose parent still listens.
         """
+        if unlink and isinstance(self.bind, TcpBind):  # an inherited socket lives on after us
+            stop_handshakes(self.socket)
         # Unlinked first: while the socket is open nobody else can be given its inode.
         if unlink and self.file is not None:
             self.file.remove()

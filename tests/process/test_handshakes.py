@@ -1,0 +1,34 @@
+"""A listener about to close completes no more handshakes: `srvctl.supervisor.handshakes`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from srvctl.supervisor.handshakes import stop_handshakes
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="socket filters are Linux's")
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_who_is_connected_stays_and_who_comes_later_is_not(family: socket.AddressFamily, host: str) -> None:
+    """Nobody is connected only to be reset."""
+    with socket.create_server((host, 0), family=family) as listener, socket.socket(family) as late:
+        with socket.create_connection(listener.getsockname()[:2]) as early:
+            stop_handshakes(listener)
+            late.setblocking(False)
+            late.connect_ex(listener.getsockname())
+            accepted, _ = listener.accept()
+            with accepted:
+                accepted.sendall(b"served")
+                assert early.recv(6) == b"served"
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_unix_socket_is_left_alone() -> None:
+    """Its file is gone before it closes, and nobody can connect."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        stop_handshakes(listener)
