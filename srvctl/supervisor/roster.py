@@ -60,9 +60,6 @@ class Worker:
         """
         self.state = after(self.state, step)
 
-    def __str__(self) -> str:
-        return f"worker [{self.pid}]" if self.pid is not None else f"worker #{self.number}"
-
 
 @dataclass(slots=True)
 class Slot:

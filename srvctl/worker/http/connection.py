@@ -177,7 +177,7 @@ class HttpConnection(asyncio.Protocol):
 
     def request_ended(self) -> None:
         """Finish the request that is being received."""
-        cycle = self._queue[-1] if self._queue else self._cycle
+        cycle = self._receiving()
         if cycle is not None:
             cycle.request_ended()
         else:

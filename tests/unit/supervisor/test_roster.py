@@ -82,11 +82,3 @@ def test_a_move_that_does_not_exist_raises() -> None:
     with pytest.raises(KeyError):
         worker.take(Step.READY)
     assert worker.state is WorkerState.FORKING
-
-
-def test_a_worker_is_named_by_its_process_once_it_has_one() -> None:
-    """Before the fork there is only a number."""
-    worker = Worker(7, 0, 1)
-    assert str(worker) == "worker #7"
-    worker.pid = 4711
-    assert str(worker) == "worker [4711]"
