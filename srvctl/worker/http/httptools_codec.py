@@ -20,7 +20,6 @@ _SPECIAL: Final = frozenset(
 )
 _FRAMING: Final = frozenset({b"transfer-encoding", b"content-length"})
 _PLAIN: Final = frozenset({b"host", b"connection"})
-_NO_SECTION: Final = b"\r\n\r\n\r\n"  # ends no request that is alone in its read
 _PARTS_OF_LINE: Final = 3
 #: Host fields that were found valid; most requests of a worker share a few.
 _known_hosts: Final[set[tuple[bytes, bytes]]] = set()
@@ -84,7 +83,7 @@ class HttptoolsCodec:
         self._unproductive = 0  #: bytes of the reads since a request, or a piece of a body, ended
         self._is_between = True  #: a request has ended and the next has not begun
         self._repeatable: tuple[bytes, Headers] | None = None  #: last request line and headers, if plain
-        self._section = _NO_SECTION  #: header section of the last request, to the byte
+        self._section: bytes | None = None  #: header section of the last plain request, to the byte
         self._section_headers: Headers = []  #: the same, read
         self._line: bytes | None = None  #: the request line last seen before it
         self._line_method, self._line_target = "", b""
@@ -96,7 +95,7 @@ class HttptoolsCodec:
         Raises:
             ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
         """
-        if self._is_between and data.endswith(self._section) and self._take_repetition(data):
+        if self._is_between and self._take_repetition(data):
             return
         self._repeatable = None
         rest = data
@@ -118,7 +117,10 @@ class HttptoolsCodec:
         Clients that keep a connection repeat themselves, and what llhttp and the rules below found in those
         bytes stays true. Only the request line is new.
         """
-        line = data[: -len(self._section)]
+        section = self._section
+        if section is None or not data.endswith(section):
+            return False
+        line = data[: -len(section)]
         if line != self._line:
             parts = line.split(b" ")
             if len(parts) != _PARTS_OF_LINE or parts[2] != b"HTTP/1.1\r\n" or len(data) > self._max_head_size:

@@ -750,3 +750,12 @@ def test_an_authority_does_not_outlive_its_request() -> None:
     codec.feed(b"GET http://evil/ HTTP/1.1\r\nHost: h\r\n\r\n")
     codec.feed(NEXT)
     assert sink.requests[1] == NEXT_REQUEST
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r\n\r\n", b"\r\n\r\n\r\n", b"\r\n\r\n\r\n\r\n"])
+@pytest.mark.parametrize("before", [(), (NEXT,)])
+def test_empty_lines_are_no_header_section(before: tuple[bytes, ...], end: bytes) -> None:
+    """A request without Host is one, whatever came before it and however it ends."""
+    outcome = read(*before, b"GET / HTTP/1.1" + end)
+    assert len(outcome.requests) == len(before)
+    assert outcome.error == (0 if end == b"\r\n" else 400)
