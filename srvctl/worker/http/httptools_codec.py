@@ -47,6 +47,7 @@ class HttptoolsCodec:
         "_expects_continue",
         "_has_body",
         "_headers",
+        "_heads_read",
         "_is_between",
         "_is_last",
         "_is_over",
@@ -83,6 +84,7 @@ class HttptoolsCodec:
         self._unproductive = 0  #: bytes of the reads since a request, or a piece of a body, ended
         self._is_between = True  #: a request has ended and the next has not begun
         self._repeatable: tuple[bytes, Headers] | None = None  #: last request line and headers, if plain
+        self._heads_read = 0  #: in the current read
         self._section: bytes | None = None  #: header section of the last plain request, to the byte
         self._section_headers: Headers = []  #: the same, read
         self._line: bytes | None = None  #: the request line last seen before it
@@ -97,17 +99,18 @@ class HttptoolsCodec:
         """
         if self._is_between and self._take_repetition(data):
             return
-        self._repeatable = None
+        self._repeatable, self._heads_read = None, 0
+        began_between = self._is_between
         rest = data
         while rest and not self._is_over:
             rest = self._parse(rest)
-        if self._is_between:
+        if began_between and self._is_between and self._heads_read == 1:
             self._remember_section(data)
 
     def _remember_section(self, data: bytes) -> None:
         if self._repeatable is not None:
             line, headers = self._repeatable
-            if data.startswith(line):  # else: it stands behind an empty line, another request or another read
+            if data.startswith(line):  # else: it stands behind an empty line
                 self._section, self._section_headers = data[len(line) :], headers
                 self._line = None  # its length was judged beside another section
 
@@ -191,6 +194,7 @@ class HttptoolsCodec:
             is_plain = keep_alive and version == "1.1" and {name for name, _ in special} <= _PLAIN
         if is_plain:  # copied before anyone changes them
             self._repeatable = (b"%b %b HTTP/1.1\r\n" % (raw_method, target), headers.copy())
+        self._heads_read += 1
         self._is_last = not keep_alive
         self._headers = []
         self._target = b""

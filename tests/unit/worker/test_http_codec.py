@@ -759,3 +759,21 @@ def test_empty_lines_are_no_header_section(before: tuple[bytes, ...], end: bytes
     outcome = read(*before, b"GET / HTTP/1.1" + end)
     assert len(outcome.requests) == len(before)
     assert outcome.error == (0 if end == b"\r\n" else 400)
+
+
+PLAIN = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "pair", [PLAIN + PLAIN, b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi" + PLAIN]
+)
+def test_requests_of_the_same_line_in_one_read_stay_two(pair: bytes) -> None:
+    """However often the read is repeated."""
+    assert len(read(pair, pair, pair).requests) == 6
+
+
+def test_a_line_that_is_a_value_begins_no_section() -> None:
+    """It continues a field of the read before."""
+    rest = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    outcome = read(b"GET / HTTP/1.1\r\nX: ", rest, rest)
+    assert [len(request.head.headers) for request in outcome.requests] == [2, 1]
