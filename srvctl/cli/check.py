@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from srvctl.settings.catalog import catalog
+from srvctl.settings.catalog import Setting, catalog
 from srvctl.settings.display import format_value
 
 if TYPE_CHECKING:
     from srvctl.settings.load import Loaded
 
+_HIDDEN: Final = "(hidden)"
+
 
 def as_table(loaded: Loaded) -> str:
     """Return three aligned columns under a heading."""
     rows = [("KEY", "VALUE", "FROM")] + [
-        (key, format_value(setting, attrgetter(key)(loaded.settings)), str(loaded.origins[key]))
+        (
+            key,
+            _shown(loaded, setting) or format_value(setting, _value(loaded, setting)),
+            str(loaded.origins[key]),
+        )
         for key, setting in catalog().items()
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
@@ -27,8 +33,20 @@ def as_json(loaded: Loaded) -> str:
     """Return one object: key to value and origin; durations in seconds, sizes in bytes."""
     return json.dumps(
         {
-            key: {"value": attrgetter(key)(loaded.settings), "origin": str(loaded.origins[key])}
-            for key in catalog()
+            key: {
+                "value": _shown(loaded, setting) or _value(loaded, setting),
+                "origin": str(loaded.origins[key]),
+            }
+            for key, setting in catalog().items()
         },
         indent=2,
     )
+
+
+def _value(loaded: Loaded, setting: Setting) -> object:
+    return attrgetter(setting.key)(loaded.settings)
+
+
+def _shown(loaded: Loaded, setting: Setting) -> str:
+    """Return what stands for a secret; nothing for what may be seen."""
+    return _HIDDEN if setting.option.is_secret and _value(loaded, setting) is not None else ""

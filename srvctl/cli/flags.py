@@ -80,7 +80,9 @@ def _annotation(setting: Setting) -> Any:
     if setting.kind is Kind.FLAG:
         return Annotated[bool | None, typer.Option(f"{on}/{off}" if off else on, metavar="", **presentation)]
     raw = list[str] | None if setting.kind is Kind.LIST else str | None
-    return Annotated[raw, typer.Option(on, metavar=_metavar(setting), **presentation)]
+    return Annotated[
+        raw, typer.Option(on, *setting.option.aliases, metavar=_metavar(setting), **presentation)
+    ]
 
 
 def _help(setting: Setting) -> str:

@@ -7,11 +7,15 @@ reference documentation; nothing about a setting is written twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
+
+
+#: What a group tells pydantic, which reads it when it validates: a key that no field declares is an error.
+FORBID_UNKNOWN: Final = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,9 @@ class Option:
         help: One sentence for ``--help`` and the reference.
         flag: The long flag, e.g. ``--workers``; empty when the setting is the ``APP`` argument.
         metavar: What stands for the value in ``--help``; empty picks one from the type.
+        aliases: Other names of the flag.
         env: Environment variables of other tools that are read below ``SRVCTL_*``, first found wins.
+        is_secret: Never shown.
         minimum: Smallest number allowed, inclusive.
         maximum: Largest number allowed, inclusive.
     """
@@ -30,7 +36,9 @@ class Option:
     help: str
     flag: str = ""
     metavar: str = ""
+    aliases: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
+    is_secret: bool = False
     minimum: float | None = None
     maximum: float | None = None
 

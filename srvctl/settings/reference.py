@@ -81,7 +81,8 @@ def _row(setting: Setting) -> tuple[str, ...]:
     variables = (setting.variable, *setting.option.env)
     return (
         f"`{setting.name}`",
-        (flag if on else f"argument `{setting.option.metavar}`") + (f", `{off}`" if off else ""),
+        (flag if on else f"argument `{setting.option.metavar}`")
+        + "".join(f", `{other}`" for other in (*setting.option.aliases, off) if other),
         "<br>".join(f"`{variable}`" for variable in variables),
         _default(setting),
         setting.option.help,

@@ -23,6 +23,13 @@ _EXAMPLES: Final[dict[str, object]] = {
     "server.uds": "/run/srvctl/app.sock",
     "server.fd": 3,
     "http.headers": ["X-Frame-Options: DENY"],
+    "tls.certfile": "/etc/srvctl/tls/cert.pem",
+    "tls.keyfile": "/etc/srvctl/tls/key.pem",
+    "tls.keyfile_password": "secret",
+    "tls.ciphers": "ECDHE+AESGCM",
+    "tls.ca_certs": "/etc/srvctl/tls/clients.pem",
+    "tls.sni": ["api.example.com=/etc/srvctl/tls/api.pem:/etc/srvctl/tls/api.key"],
+    "tls.keylog": "/var/lib/srvctl/keys.log",
     "log.use_colors": True,
 }
 _ACTIVE_EXAMPLE: Final = "app.target"

@@ -37,7 +37,8 @@ def test_every_setting_can_be_given_on_the_command_line(key: str, capsys: pytest
     setting = catalog()[key]
     on, off = setting.flags
     valid = {"server.bind": ":80", "http.headers": "X-A: 1", "app.target": "a:b", "server.host": "::1"}
-    text = valid.get(key) or (setting.choices[-1] if setting.choices else "300")
+    valid |= {"tls.cert_reqs": "2"}
+    text = valid.get(key) or (setting.choices[-1] if setting.choices else "3000")
     match setting.kind:
         case Kind.FLAG:
             lines = [[on], [off]] if off else [[on]]
@@ -218,3 +219,11 @@ def test_other_commands_run_in_the_process_itself(
     monkeypatch.setattr("sys.argv", ["srvctl", "version"])
     assert __main__.main() == 0
     assert capsys.readouterr().out.startswith("srvctl ")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_check_never_shows_a_secret(form: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["check", "--ssl-keyfile-password", "open sesame", *form]) is ExitCode.OK
+    shown = capsys.readouterr().out
+    assert "open sesame" not in shown
+    assert "(hidden)" in shown

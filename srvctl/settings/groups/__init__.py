@@ -1,0 +1,48 @@
+"""Every setting, declared once: name, type, default, flag, help. One module for each group.
+
+Plain frozen dataclasses, so that the master and the workers can hold them without importing pydantic
+(ADR 2). `srvctl.settings.load` validates them. A function takes the group it reads, never the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from srvctl.settings.groups.app import AppSettings
+from srvctl.settings.groups.http import HttpSettings
+from srvctl.settings.groups.limits import LimitSettings
+from srvctl.settings.groups.log import LogLevel, LogSettings
+from srvctl.settings.groups.proxy import ProxySettings
+from srvctl.settings.groups.server import ServerSettings
+from srvctl.settings.groups.timeouts import TimeoutSettings
+from srvctl.settings.groups.tls import TlsSettings
+from srvctl.settings.groups.workers import WorkersSettings
+
+__all__ = [
+    "AppSettings",
+    "HttpSettings",
+    "LimitSettings",
+    "LogLevel",
+    "LogSettings",
+    "ProxySettings",
+    "ServerSettings",
+    "Settings",
+    "TimeoutSettings",
+    "TlsSettings",
+    "WorkersSettings",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All groups of one instance; the name of each is its table in the file."""
+
+    app: AppSettings = field(default_factory=AppSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    workers: WorkersSettings = field(default_factory=WorkersSettings)
+    timeouts: TimeoutSettings = field(default_factory=TimeoutSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    log: LogSettings = field(default_factory=LogSettings)

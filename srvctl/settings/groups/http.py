@@ -1,0 +1,53 @@
+"""How HTTP is spoken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from srvctl.settings.option import FORBID_UNKNOWN, Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """How HTTP is spoken."""
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    codec: Annotated[
+        Literal["auto", "native", "httptools", "h11"],
+        Option(
+            "Who reads requests: native (which auto means) or h11; httptools is uvicorn's word for native.",
+            "--http",
+            env=("UVICORN_HTTP",),
+        ),
+    ] = "auto"
+    server_header: Annotated[
+        bool,
+        Option(
+            "Send a Server header unless the application sets one.",
+            "--server-header",
+            env=("UVICORN_SERVER_HEADER",),
+        ),
+    ] = True
+    date_header: Annotated[
+        bool,
+        Option(
+            "Send a Date header unless the application sets one.",
+            "--date-header",
+            env=("UVICORN_DATE_HEADER",),
+        ),
+    ] = True
+    headers: Annotated[
+        tuple[str, ...],
+        Option(
+            "Header added to every response; repeatable.", "--header", "NAME:VALUE", env=("UVICORN_HEADERS",)
+        ),
+    ] = ()
+    request_id: Annotated[
+        bool,
+        Option(
+            "Give each request an X-Request-ID, or keep the one it has; the response repeats it.",
+            "--request-id",
+        ),
+    ] = False
