@@ -37,6 +37,8 @@ def serve(settings: Settings) -> int:
     notifier = Notifier.from_environ(os.environ)
     listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)
     try:
+        if settings.tls.certfile is not None:
+            listeners.speak_tls()
         for warning in listeners.warnings:
             logger.warning(warning)
         logger.info("Started master process [%d]", os.getpid())

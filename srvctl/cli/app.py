@@ -14,6 +14,7 @@ from srvctl import __version__
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.report import report
+from srvctl.cli.tls import check_tls
 from srvctl.errors import ExitCode, SrvctlError, UsageError
 from srvctl.logs.streams import flush
 from srvctl.settings.groups import Settings
@@ -94,7 +95,9 @@ def check(
 def _load(given: Mapping[str, object], config: Path | None) -> Loaded:
     # Read here and not by typer, of which some versions do not read it for a path.
     named = os.environ.get("SRVCTL_CONFIG")
-    return load(given, os.environ, Path(named) if config is None and named else config)
+    loaded = load(given, os.environ, Path(named) if config is None and named else config)
+    check_tls(loaded)
+    return loaded
 
 
 _app.command()(with_flags(run))

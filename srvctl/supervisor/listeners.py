@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,12 @@ class Listeners:
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open"
         return f"Listeners({', '.join(listener.url for listener in self)}; {state})"
+
+    def speak_tls(self) -> None:
+        """Say of every address that it is for TLS."""
+        self._listeners = tuple(
+            replace(listener, url=listener.url.replace("http://", "https://", 1)) for listener in self
+        )
 
     def close(self, *, unlink: bool = True) -> None:
         """Close every socket and remove our socket files; the second call does nothing.

@@ -16,13 +16,15 @@ from srvctl.worker import trace
 from srvctl.worker.application import load_application
 from srvctl.worker.lifespan import Lifespan
 from srvctl.worker.server import Server
+from srvctl.worker.tls.errors import TlsError
+from srvctl.worker.tls.reloading import Tls
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
     from srvctl.ipc.channel import Message
-    from srvctl.settings.groups import Settings
+    from srvctl.settings.groups import Settings, TlsSettings
     from srvctl.worker.http.cycle import Application
 
 logger = logging.getLogger("srvctl.error")
@@ -64,6 +66,20 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _make_tls(settings: TlsSettings) -> Tls | None:
+    """Read the certificates, before the application starts for nothing.
+
+    Raises:
+        AppError: They cannot be used; when the settings were read, they could.
+    """
+    if settings.certfile is None:
+        return None
+    try:
+        return Tls(settings)
+    except TlsError as error:
+        raise AppError(str(error)) from None
+
+
 def _say(channel: socket.socket, message: Message) -> None:
     """Send a message; a master that is gone needs none."""
     with contextlib.suppress(OSError):
@@ -80,6 +96,7 @@ class Worker:
         self._decoder = Decoder()
         self._stop = asyncio.Event()
         self._is_last = False
+        self._tls = _make_tls(settings.tls)
 
     async def run(self, sockets: Iterable[socket.socket]) -> None:
         """Start, serve, drain, shut down.
@@ -139,6 +156,7 @@ class Worker:
             http=settings.http,
             limits=settings.limits,
             timeouts=settings.timeouts,
+            tls=self._tls,
         )
 
     def _read_channel(self) -> None:

@@ -19,13 +19,16 @@ from srvctl.worker.http.runner import Runner
 
 if TYPE_CHECKING:
     import contextvars
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from srvctl.settings.groups import HttpSettings, LimitSettings, TimeoutSettings
     from srvctl.worker.http.cycle import Application, RequestCycle
+    from srvctl.worker.tls.reloading import Tls
 
 _TICK: Final = 1.0  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
+_TURNS_TO_HANDSHAKE: Final = 3  #: of the loop, until what it has accepted has begun its handshake
+_SOON: Final = 0.001  #: seconds; event loops refuse 0
 _CANCEL_GRACE: Final = 1.0  #: seconds cancelled tasks have to clean up
 _SERVER_FIELD: Final = b"server: srvctl\r\n"
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -83,6 +86,7 @@ class Server:
         state: What its lifespan put into ``scope["state"]``; None when lifespan is off.
         context: The context each request starts from.
         root_path: ASGI ``root_path``.
+        tls: TLS, which every listener then speaks; None for plain HTTP.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Server:
         http: HttpSettings,
         limits: LimitSettings,
         timeouts: TimeoutSettings,
+        tls: Tls | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
@@ -102,6 +107,7 @@ class Server:
         self.root_path = root_path
         self.limits = limits
         self.timeouts = timeouts
+        self.tls = tls
         self.is_draining = False
         self.idle_timeout = timeouts.keep_alive  #: seconds a connection may wait for its next request
         self.logger = logging.getLogger("srvctl.error")
@@ -116,6 +122,7 @@ class Server:
         self.logs_access = not self._access.disabled and self._access.isEnabledFor(logging.INFO)
         self._listeners: list[socket.socket] = []
         self._servers: list[asyncio.AbstractServer] = []
+        self._accepting: set[asyncio.Task[Any]] = set()  #: handshakes of clients that were queued
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
         self._ticker = self.loop.call_later(_TICK, self._tick)
 
@@ -123,19 +130,32 @@ class Server:
 
     async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
         """Accept connections on duplicates of the sockets."""
+        options = self._tls_options()
         for inherited in sockets:
             self._listeners.append(inherited)
             sock = inherited.dup()  # the loop closes what it is given
             if sock.family == socket.AF_UNIX:
                 # From 3.13 on, loops remove the socket file when a server closes: the first worker's would.
                 keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-                server = await self.loop.create_unix_server(self._connect, sock=sock, backlog=backlog, **keep)
+                server = await self.loop.create_unix_server(
+                    self._connect, sock=sock, backlog=backlog, **keep, **options
+                )
             else:
-                server = await self.loop.create_server(self._connect, sock=sock, backlog=backlog)
+                server = await self.loop.create_server(self._connect, sock=sock, backlog=backlog, **options)
             self._servers.append(server)
 
     def _connect(self) -> HttpConnection:
         return HttpConnection(self)
+
+    def _tls_options(self) -> dict[str, Any]:
+        """What an event loop is told about TLS; nothing when there is none."""
+        if self.tls is None:
+            return {}
+        return {
+            "ssl": self.tls.context,
+            "ssl_handshake_timeout": max(self.timeouts.tls_handshake, _SOON),
+            "ssl_shutdown_timeout": max(self.timeouts.tls_shutdown, _SOON),
+        }
 
     # -- called by the connections ---------------------------------------------------------------------
 
@@ -184,7 +204,16 @@ class Server:
         now = self.now()
         for connection in [late for late in self.connections if late.deadline <= now]:
             connection.expire()
+        if self.tls is not None:
+            self._tick_tls(self.tls, now)
         self._ticker = self.loop.call_later(_DRAIN_TICK if self.is_draining else _TICK, self._tick)
+
+    def _tick_tls(self, tls: Tls, now: float) -> None:
+        tls.tick(now)
+        if self.is_draining:  # handshakes that have ended since may be connections now, or nothing
+            for connection in self.connections:
+                connection.drain(self.timeouts.drain_idle)
+            self._note_quiet()
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -200,6 +229,9 @@ class Server:
             server.close()
         for listener in self._listeners:
             listener.close()
+        if self.tls is not None:
+            for _ in range(_TURNS_TO_HANDSHAKE):
+                await asyncio.sleep(0)
         self.is_draining = True
         self.idle_timeout = self.timeouts.drain_idle
         for connection in list(self.connections):
@@ -222,10 +254,26 @@ class Server:
                 while True:
                     sock, _ = listener.accept()
                     sock.setblocking(False)
-                    await self.loop.connect_accepted_socket(self._connect, sock)
+                    accepting = self.loop.connect_accepted_socket(self._connect, sock, **self._tls_options())
+                    if self.tls is None:
+                        await accepting
+                    else:
+                        self._shake_hands(accepting)
+
+    def _shake_hands(self, accepting: Coroutine[Any, Any, Any]) -> None:
+        """Let a handshake run beside all others; its failure is only the client's business."""
+        task = asyncio.ensure_future(accepting)
+        self._accepting.add(task)
+        task.add_done_callback(self._handshake_ended)
+
+    def _handshake_ended(self, task: asyncio.Task[Any]) -> None:
+        self._accepting.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that the loop does not report it
 
     def _note_quiet(self) -> None:
-        if not self.connections and not self._orphans:
+        is_shaking_hands = self._accepting or (self.tls is not None and self.tls.is_shaking_hands)
+        if not self.connections and not self._orphans and not is_shaking_hands:
             self._quiet.set()
 
     def _busy_runners(self) -> list[Runner]:

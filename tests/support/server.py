@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BASIC: Final = "tests.support.apps.basic:app"
 _ROOT: Final = Path(__file__).parents[2]
-_RUNNING: Final = r"Srvctl running on (?:(http://\S+:(\d+))|unix socket (\S+)) \(Press CTRL\+C to quit\)"
+_RUNNING: Final = r"Srvctl running on (?:(https?://\S+:(\d+))|unix socket (\S+)) \(Press CTRL\+C to quit\)"
 #: What the caller's shell may have set, and what would then decide instead of the test.
 _SETTINGS: Final = (
     "SRVCTL_",

@@ -1,0 +1,47 @@
+"""The TLS of one connection, which notes when its handshake is over: a drain waits for those that run.
+
+Event loops call a protocol only once its handshake has succeeded, and nobody at all when it fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weakref import WeakSet
+
+logger = logging.getLogger("srvctl.error")
+
+
+class Handshake(ssl.SSLObject):
+    """The TLS state of one connection, for as long as it lives.
+
+    Attributes:
+        running: Those whose handshake runs. Weak: one that is given up is forgotten by everybody.
+    """
+
+    running: WeakSet[Handshake] | None = None
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake.
+
+        Raises:
+            ssl.SSLWantReadError: The client's turn.
+            ssl.SSLError: It failed.
+        """
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._end()
+            # Scanners and browsers that dislike a certificate do it all day: not the operator's business.
+            logger.debug("A TLS handshake failed: %s.", error.reason or error)
+            raise
+        self._end()
+
+    def _end(self) -> None:
+        if self.running is not None:
+            self.running.discard(self)
