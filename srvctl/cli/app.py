@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 from srvctl import __version__
+from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.report import report
@@ -92,6 +93,29 @@ def check(
     print(as_json(loaded) if json else as_table(loaded))
 
 
+def explain_proxy(
+    given: Mapping[str, object],
+    peer: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="PEER", help="Who sends the request: IP, IP:PORT or unix.", show_default=False
+        ),
+    ],
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("-H", metavar="NAME:VALUE", help="A header of it; repeatable.", show_default=False),
+    ] = None,
+    scheme: Annotated[str, typer.Option(metavar="SCHEME", help="http or https.")] = "http",
+    path: Annotated[str, typer.Option(metavar="PATH", help="What it asks for.")] = "/",
+    config: ConfigFlag = None,
+    json: Annotated[bool, typer.Option("--json", help="Print an object.")] = False,
+) -> None:
+    """Print what a request becomes by its forwarding headers, and why."""
+    question = proxies.read_question(peer, fields or [], scheme, path)
+    answer = proxies.explain(_load(given, config).settings, question)
+    print(proxies.as_json(answer) if json else proxies.as_text(answer))
+
+
 def _load(given: Mapping[str, object], config: Path | None) -> Loaded:
     # Read here and not by typer, of which some versions do not read it for a path.
     named = os.environ.get("SRVCTL_CONFIG")
@@ -102,6 +126,7 @@ def _load(given: Mapping[str, object], config: Path | None) -> Loaded:
 
 _app.command()(with_flags(run))
 _app.command()(with_flags(check))
+_app.command()(with_flags(explain_proxy))
 
 
 @_app.command()

@@ -1,0 +1,1 @@
+"""Which proxies are believed, and what a request becomes by what they say."""
