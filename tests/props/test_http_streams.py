@@ -42,9 +42,9 @@ METHODS = [
     "PROPFIND",
     "PROPPATCH",
     "QUERY",
+    "X-ANY_TOKEN",
 ]
-SPECIAL = {b"host", b"connection", b"upgrade", b"transfer-encoding", b"content-length", b"expect"}
-SPECIAL |= {b"keep-alive", b"proxy-connection"}
+SPECIAL = {b"host", b"connection", b"upgrade", b"transfer-encoding", b"content-length", b"expect", b"te"}
 VISIBLE = bytes(range(0x21, 0x7F))
 TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -79,6 +79,10 @@ def sent(draw: st.DrawFn) -> Sent:
     if draw(st.integers(0, 4)) == 0:
         lines += [b"Connection: upgrade", b"Upgrade: x"]
         fields += [(b"connection", b"upgrade"), (b"upgrade", b"x")]
+    takes_trailers = draw(st.integers(0, 4)) == 0
+    if takes_trailers:
+        lines.append(b"TE: trailers")
+        fields.append((b"te", b"trailers"))
     content, body = draw(st.binary(max_size=30)), b""
     framing = draw(st.sampled_from(["none", "length", "chunked"]))
     if framing == "none":
@@ -98,7 +102,8 @@ def sent(draw: st.DrawFn) -> Sent:
             body += name + b": " + value + b"\r\n"
         body += b"\r\n"
     data = method.encode() + b" " + target + b" HTTP/1.1\r\n" + b"\r\n".join(lines) + b"\r\n\r\n" + body
-    head = Head(method, target, headers=tuple(fields), has_body=framing != "none")
+    length = {"none": 0, "length": len(content), "chunked": None}[framing]
+    head = Head(method, target, headers=tuple(fields), length=length, takes_trailers=takes_trailers)
     return Sent(data, Request(head, content, is_complete=True))
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
 
+from srvctl.settings.groups import LimitSettings
 from srvctl.worker.http.headers import DATE, SERVER
-from srvctl.worker.http.httptools_codec import HttptoolsCodec
-from srvctl.worker.http.protocol import ProtocolError
+from srvctl.worker.http.native_codec import NativeCodec
+from srvctl.worker.http.protocol import Codec, ProtocolError, RequestHead
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
 
     from srvctl.worker.http.cycle import RequestCycle
-    from srvctl.worker.http.protocol import Headers
 
 HEAD_SIZE = 1024
 FIELDS = 10
@@ -30,8 +30,15 @@ class Head:
     version: str = "1.1"
     headers: tuple[tuple[bytes, bytes], ...] = ((b"host", b"h"),)
     keep_alive: bool = True
-    has_body: bool = False
+    length: int | None = 0
     expects_continue: bool = False
+    takes_trailers: bool = False
+
+    @classmethod
+    def of(cls, head: RequestHead) -> Self:
+        """Copy what a codec may hand over again."""
+        values = {field.name: getattr(head, field.name) for field in fields(cls)}
+        return cls(**values | {"headers": tuple(head.headers)})
 
 
 @dataclass
@@ -49,19 +56,14 @@ class RecordingSink:
 
     requests: list[Request] = field(default_factory=list)
 
-    def head_received(
-        self,
-        method: str,
-        target: bytes,
-        version: str,
-        headers: Headers,
-        keep_alive: bool,
-        has_body: bool,
-        expects_continue: bool,
-    ) -> None:
+    def head_received(self, head: RequestHead) -> None:
         assert all(request.is_complete for request in self.requests), "a head inside a body"
-        head = Head(method, target, version, tuple(headers), keep_alive, has_body, expects_continue)
-        self.requests.append(Request(head, is_complete=not has_body))
+        self.requests.append(Request(Head.of(head), is_complete=head.length == 0))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last request has come."""
+        return bool(self.requests) and self.requests[-1].is_complete and not self.requests[-1].head.keep_alive
 
     def body_received(self, data: bytes) -> None:
         assert data, "an empty piece of a body"
@@ -93,17 +95,44 @@ class Outcome:
         return [request.head for request in self.requests]
 
 
-def read(*pieces: bytes, size: int = HEAD_SIZE, fields: int = FIELDS) -> Outcome:
+def read(
+    *pieces: bytes,
+    size: int = HEAD_SIZE,
+    line_size: int | None = None,
+    fields: int = FIELDS,
+) -> Outcome:
     """Feed a fresh codec."""
     sink = RecordingSink()
-    codec = HttptoolsCodec(sink, size, fields)
+    codec = make_codec(sink, size=size, line_size=line_size, fields=fields)
     error = 0
     try:
         for piece in pieces:
-            codec.feed(piece)
+            feed(codec, sink, piece)
     except ProtocolError as refused:
         error = refused.status
     return Outcome(sink.requests, error, codec.is_inside_head and not error)
+
+
+def make_codec(
+    sink: RecordingSink,
+    *,
+    size: int = HEAD_SIZE,
+    line_size: int | None = None,
+    fields: int = FIELDS,
+) -> Codec:
+    """Return a fresh codec."""
+    limits = LimitSettings(request_line_size=line_size or size, request_head_size=size, request_fields=fields)
+    return NativeCodec(sink, limits)
+
+
+def feed(codec: Codec, sink: RecordingSink, data: bytes) -> None:
+    """Feed it request by request, as a connection does; nothing is read behind the last request."""
+    at = 0
+    while at < len(data) and not sink.is_over:
+        reached = codec.feed(data, at)
+        assert at < reached <= len(data), "no progress"
+        assert reached == len(data) or sink.requests[-1].is_complete, "it stopped inside a request"
+        at = reached
 
 
 class FakeServer:

@@ -1,0 +1,145 @@
+"""HTTP/1.1 requests read by our own parser: the codec that serves unless another is asked for (ADR 7).
+
+One instance per connection.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from srvctl.worker.http.chunked import ChunkedBody
+from srvctl.worker.http.protocol import ProtocolError, RequestHead
+from srvctl.worker.http.request_head import END, check_unfinished, make_head, parse_fields, parse_line
+
+if TYPE_CHECKING:
+    from srvctl.settings.groups import LimitSettings
+    from srvctl.worker.http.protocol import RequestSink
+
+_CRLF: Final = b"\r\n"
+_CR: Final = 0x0D
+_NOT_REMEMBERED: Final = b"\r\n\0"  #: begins no head and is no header section
+_LONGEST_REMEMBERED: Final = 2048  #: bytes; so much memory an idle connection may cost
+
+
+class NativeCodec:
+    """Reads requests and hands them to a `RequestSink`.
+
+    Args:
+        sink: Takes the requests.
+        limits: How large a head may be.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_head",
+        "_head_bytes",
+        "_limits",
+        "_remaining",
+        "_section_start",
+        "_sink",
+        "_unfinished",
+        "is_inside_head",
+    )
+
+    def __init__(self, sink: RequestSink, limits: LimitSettings) -> None:
+        self._sink = sink
+        self._limits = limits
+        self.is_inside_head = False
+        self._unfinished = b""  #: what was received of a head, or of a line inside a chunked body
+        self._remaining = 0  #: bytes of the body that are to come
+        self._chunks: ChunkedBody | None = None  #: reads the body, if it comes in chunks
+        # Clients that keep a connection repeat themselves: the last head is known by its bytes.
+        self._head_bytes = _NOT_REMEMBERED
+        self._section_start = 0  #: where in it the header section begins
+        self._head: RequestHead
+
+    def feed(self, data: bytes, start: int = 0) -> int:
+        """Read on, up to the end of one request at most; return where reading stopped.
+
+        Raises:
+            ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
+        """
+        if self._unfinished:
+            # What was kept is part of no message's end, so reading stops behind it.
+            kept, self._unfinished = self._unfinished, b""
+            return self._read(kept + data[start:], 0) - len(kept) + start
+        return self._read(data, start)
+
+    def _read(self, data: bytes, start: int) -> int:
+        if self._remaining:
+            return self._read_body(data, start)
+        if self._chunks is not None:
+            return self._read_chunks(self._chunks, data, start)
+        while start < len(data) and data[start] == _CR and data.startswith(_CRLF, start):
+            start += 2  # RFC 9112 section 2.2: empty lines before a request
+        if data.startswith(self._head_bytes, start):
+            head, end = self._head, start + len(self._head_bytes)
+        else:
+            end = data.find(END, start) + len(END)
+            if end < len(END):
+                return self._keep_head(data, start)
+            head = self._parse(data, start, end)
+        self.is_inside_head = False
+        self._sink.head_received(head)
+        if head.length == 0:
+            return end
+        if head.length is None:
+            limits = self._limits
+            self._chunks = ChunkedBody(
+                self._sink.body_received, limits.request_head_size, limits.request_fields
+            )
+        else:
+            self._remaining = head.length
+        return self._read(data, end) if end < len(data) else end
+
+    def _keep_head(self, data: bytes, start: int) -> int:
+        """Wait for the rest of a head, unless it can be refused already."""
+        head = data[start:]
+        if head == b"\r" or not head:  # of an empty line
+            self._unfinished = head
+            return len(data)
+        self.is_inside_head = True
+        line_end = head.find(_CRLF)
+        self._check_sizes(len(head), line_end if line_end >= 0 else len(head))
+        check_unfinished(head)
+        self._unfinished = head
+        return len(data)
+
+    def _parse(self, data: bytes, start: int, end: int) -> RequestHead:
+        line_end = data.find(_CRLF, start)
+        self._check_sizes(end - start, line_end - start)
+        line = parse_line(data[start:line_end])
+        section = data[line_end + 2 : end]
+        if section == self._head_bytes[self._section_start :]:
+            headers = self._head.headers
+        else:
+            headers = parse_fields(section[: -len(END)], self._limits.request_fields)
+        head = make_head(line, headers)
+        if end - start <= _LONGEST_REMEMBERED:
+            self._head, self._head_bytes = head, data[start:end]
+            self._section_start = len(self._head_bytes) - len(section)
+        return head
+
+    def _check_sizes(self, head: int, line: int) -> None:
+        if line > self._limits.request_line_size:
+            raise ProtocolError(HTTPStatus.REQUEST_URI_TOO_LONG, "request line too long")
+        if head > self._limits.request_head_size:
+            raise ProtocolError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too large")
+
+    def _read_body(self, data: bytes, start: int) -> int:
+        piece = data if start == 0 and len(data) <= self._remaining else data[start : start + self._remaining]
+        self._remaining -= len(piece)
+        self._sink.body_received(piece)
+        if not self._remaining:
+            self._sink.request_ended()
+        return start + len(piece)
+
+    def _read_chunks(self, chunks: ChunkedBody, data: bytes, start: int) -> int:
+        position = chunks.feed(data, start)
+        if chunks.is_over:
+            self._chunks = None
+            self._sink.request_ended()
+            return position
+        self._unfinished = data[position:]
+        return len(data)
