@@ -16,7 +16,7 @@ from srvctl.worker.tls.certificate import Certificate, read_certificate
 from srvctl.worker.tls.errors import TlsError
 from srvctl.worker.tls.handshake import Handshake
 from srvctl.worker.tls.names import Entry, Names, parse_entry
-from srvctl.worker.tls.pair import load_pair, why
+from srvctl.worker.tls.pair import NO_CERTIFICATE, load_pair, why
 
 if TYPE_CHECKING:
     from srvctl.settings.groups import TlsSettings
@@ -162,7 +162,7 @@ def _limit_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
         return
     try:
         context.set_ciphers(settings.ciphers)
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):  # ValueError: a NUL
         raise TlsError(
             "tls.ciphers", f"{settings.ciphers!r} selects no cipher of TLS 1.2; see `openssl ciphers`"
         ) from None
@@ -175,7 +175,7 @@ def _judge_clients(context: ssl.SSLContext, settings: TlsSettings) -> None:
         try:
             context.load_verify_locations(path)
         except ssl.SSLError:
-            raise TlsError("tls.ca_certs", f"{path} holds no certificate in PEM, or a damaged one") from None
+            raise TlsError("tls.ca_certs", f"{path} {NO_CERTIFICATE}") from None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             raise TlsError("tls.ca_certs", f"{path} cannot be read: {why(error)}") from None
     elif settings.cert_reqs != ssl.CERT_NONE:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import ssl
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from weakref import WeakSet
 
 logger = logging.getLogger("srvctl.error")
@@ -45,3 +47,24 @@ class Handshake(ssl.SSLObject):
     def _end(self) -> None:
         if self.running is not None:
             self.running.discard(self)
+
+
+def ignore_names_that_are_no_text() -> None:
+    """Keep Python from printing a traceback for each client that asks for a name beyond ASCII.
+
+    Where contexts have names, ssl decodes what was asked for before any code of ours runs, and hands its
+    failure to `sys.unraisablehook`; the handshake fails as it should.
+    """
+    sys.unraisablehook = _Ignoring(sys.unraisablehook)
+
+
+class _Ignoring:
+    """A hook for exceptions that nobody can catch, which passes on all others."""
+
+    def __init__(self, others: Callable[[sys.UnraisableHookArgs], object]) -> None:
+        self._others = others
+
+    def __call__(self, unraisable: sys.UnraisableHookArgs) -> None:
+        error = unraisable.exc_value
+        if not (isinstance(error, UnicodeDecodeError) and error.object == unraisable.object):
+            self._others(unraisable)

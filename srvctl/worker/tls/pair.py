@@ -12,6 +12,7 @@ from srvctl.worker.tls.errors import TlsError
 if TYPE_CHECKING:
     from srvctl.worker.tls.names import Entry
 
+NO_CERTIFICATE: Final = "holds no certificate in PEM, or a damaged one"
 _MISMATCH: Final = "KEY_VALUES_MISMATCH"
 
 
@@ -38,10 +39,10 @@ def load_pair(context: ssl.SSLContext, key: str, entry: Entry, password: str | N
         der = first_certificate(pem)
         read_certificate(der)
     except ValueError:
-        raise TlsError(key, f"{entry.certfile} holds no certificate in PEM, or a damaged one") from None
+        raise TlsError(key, f"{entry.certfile} {NO_CERTIFICATE}") from None
     try:
         context.load_cert_chain(entry.certfile, entry.keyfile, asked)
-    except OSError as error:  # ssl.SSLError is one
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; ValueError: a password too long
         raise _explained(error, key, key_setting, entry, pem, has_asked=asked.was_asked) from None
     if _text(key, entry.certfile) != pem:
         raise TlsError(key, f"{entry.certfile} was replaced while it was read")
@@ -80,20 +81,20 @@ def _text(key: str, path: str) -> str:
 
 
 def _explained(
-    error: OSError, key: str, key_setting: str, entry: Entry, pem: str, *, has_asked: bool
+    error: OSError | ValueError, key: str, key_setting: str, entry: Entry, pem: str, *, has_asked: bool
 ) -> TlsError:
     """Say what OpenSSL could not use: of most mistakes in a PEM file it says the same."""
     reason = getattr(error, "reason", None)
     key_file = entry.keyfile or entry.certfile
     if reason == _MISMATCH:
         return TlsError(key_setting, f"{key_file} is not the private key of {entry.certfile}")
-    if reason is not None:  # for example EE_KEY_TOO_SMALL
-        words = reason.lower().replace("_", " ")
-        return TlsError(key, f"OpenSSL refuses {entry.certfile}: {words}")
     if has_asked:
         return TlsError("tls.keyfile_password", f"does not open {key_file}")
     if not _is_readable_chain(pem):
-        return TlsError(key, f"{entry.certfile} holds a damaged certificate")
+        return TlsError(key, f"{entry.certfile} {NO_CERTIFICATE}")
+    if reason is not None and getattr(error, "library", None) != "PEM":  # for example EE_KEY_TOO_SMALL
+        words = reason.lower().replace("_", " ")
+        return TlsError(key, f"OpenSSL refuses {entry.certfile}: {words}")
     hint = "" if entry.keyfile else "; set tls.keyfile" if key == "tls.certfile" else "; add :KEYFILE"
     return TlsError(key_setting, f"{key_file} holds no private key in PEM, or a damaged one{hint}")
 

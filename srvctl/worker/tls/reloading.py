@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from srvctl.worker.tls.context import ALPN, Contexts, ServedContext, build, files_of
 from srvctl.worker.tls.errors import TlsError
+from srvctl.worker.tls.handshake import ignore_names_that_are_no_text
 
 if TYPE_CHECKING:
     from srvctl.settings.groups import TlsSettings
@@ -82,6 +83,8 @@ class Tls:
         self._trouble = ""  #: why the files as they are cannot be used
         self._is_logged = False
         self.context = ReloadingContext.using(build(settings, alpn))
+        if self.context.contexts.by_name:
+            ignore_names_that_are_no_text()
         self._tell_expired()
         if settings.keylog:
             text = "TLS keys are written to %s: whoever reads it can read all traffic (tls.keylog)."
