@@ -5,19 +5,17 @@ One instance per connection.
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from srvctl.worker.http.chunked import ChunkedBody
-from srvctl.worker.http.protocol import ProtocolError, RequestHead
-from srvctl.worker.http.request_head import END, check_unfinished, make_head, parse_fields, parse_line
+from srvctl.worker.http.raw_head import END, check_sizes, check_unfinished, skip_empty_lines
+from srvctl.worker.http.request_head import make_head, parse_fields, parse_line
 
 if TYPE_CHECKING:
     from srvctl.settings.groups import LimitSettings
-    from srvctl.worker.http.protocol import RequestSink
+    from srvctl.worker.http.protocol import RequestHead, RequestSink
 
 _CRLF: Final = b"\r\n"
-_CR: Final = 0x0D
 _NOT_REMEMBERED: Final = b"\r\n\0"  #: begins no head and is no header section
 _LONGEST_REMEMBERED: Final = 2048  #: bytes; so much memory an idle connection may cost
 
@@ -71,14 +69,15 @@ class NativeCodec:
             return self._read_body(data, start)
         if self._chunks is not None:
             return self._read_chunks(self._chunks, data, start)
-        while start < len(data) and data[start] == _CR and data.startswith(_CRLF, start):
-            start += 2  # RFC 9112 section 2.2: empty lines before a request
+        start = skip_empty_lines(data, start)
         if data.startswith(self._head_bytes, start):
             head, end = self._head, start + len(self._head_bytes)
         else:
             end = data.find(END, start) + len(END)
             if end < len(END):
-                return self._keep_head(data, start)
+                self._unfinished = data[start:]
+                self.is_inside_head = check_unfinished(self._unfinished, self._limits)
+                return len(data)
             head = self._parse(data, start, end)
         self.is_inside_head = False
         self._sink.head_received(head)
@@ -93,22 +92,9 @@ class NativeCodec:
             self._remaining = head.length
         return self._read(data, end) if end < len(data) else end
 
-    def _keep_head(self, data: bytes, start: int) -> int:
-        """Wait for the rest of a head, unless it can be refused already."""
-        head = data[start:]
-        if head == b"\r" or not head:  # of an empty line
-            self._unfinished = head
-            return len(data)
-        self.is_inside_head = True
-        line_end = head.find(_CRLF)
-        self._check_sizes(len(head), line_end if line_end >= 0 else len(head))
-        check_unfinished(head)
-        self._unfinished = head
-        return len(data)
-
     def _parse(self, data: bytes, start: int, end: int) -> RequestHead:
         line_end = data.find(_CRLF, start)
-        self._check_sizes(end - start, line_end - start)
+        check_sizes(line_end - start, end - start, self._limits)
         line = parse_line(data[start:line_end])
         section = data[line_end + 2 : end]
         if section == self._head_bytes[self._section_start :]:
@@ -120,12 +106,6 @@ class NativeCodec:
             self._head, self._head_bytes = head, data[start:end]
             self._section_start = len(self._head_bytes) - len(section)
         return head
-
-    def _check_sizes(self, head: int, line: int) -> None:
-        if line > self._limits.request_line_size:
-            raise ProtocolError(HTTPStatus.REQUEST_URI_TOO_LONG, "request line too long")
-        if head > self._limits.request_head_size:
-            raise ProtocolError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too large")
 
     def _read_body(self, data: bytes, start: int) -> int:
         piece = data if start == 0 and len(data) <= self._remaining else data[start : start + self._remaining]

@@ -15,20 +15,17 @@ from srvctl.worker.http.protocol import Headers, ProtocolError, RequestHead, bad
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-END: Final = b"\r\n\r\n"  #: behind every head
 _CRLF: Final = b"\r\n"
 _BLANKS: Final = b" \t"
 # As numbers: CPython counts a byte several times faster than a bytes object of length one.
 _LF: Final = 0x0A
 _CR: Final = 0x0D
 _TAB: Final = 0x09
-_TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
-_TOKEN: Final = re.compile(_TCHAR + rb"+")
+TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
+_TOKEN: Final = re.compile(TCHAR + rb"+")
 #: Everything a head may hold: visible characters, blank, tab, obs-text, and the line ends between lines.
 _ALLOWED: Final = bytes({_TAB, _LF, _CR, *range(0x20, 0x7F), *range(0x80, 0x100)})
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
-#: What can still become a request line.
-_LINE_SO_FAR: Final = re.compile(rb"(?!\r)" + _TCHAR + rb"*(?:(?<=.) (?:[!-~]+(?: [!-~]*)?)?)?\r?")
 _PARTS_OF_LINE: Final = 3
 _MOST_DIGITS: Final = 18  #: of a length; more do not fit 63 bits
 #: RFC 3986 section 3.2.2 (reg-name, IPv4 or bracketed IP-literal) with an optional port; may be empty.
@@ -78,21 +75,6 @@ def _unusual_method(method: bytes) -> str:
     if not _TOKEN.fullmatch(method) or method != method.upper():
         raise bad_request("invalid method")
     return method.decode()
-
-
-def check_unfinished(head: bytes) -> None:
-    """Refuse the beginning of a head that cannot become one, instead of waiting for its end.
-
-    Raises:
-        ProtocolError: It is not HTTP.
-    """
-    line, line_end, section = head.partition(_CRLF)
-    if line_end:
-        parse_line(line)
-        if section.count(_LF) != section.count(_CRLF):
-            raise bad_request("a line ends in LF alone")  # RFC 9112 section 2.2
-    elif not _LINE_SO_FAR.fullmatch(line):
-        raise bad_request("malformed request line")
 
 
 def parse_fields(section: bytes, most: int) -> Headers:

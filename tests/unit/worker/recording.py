@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.settings.groups import LimitSettings
+from srvctl.worker.http.h11_codec import H11Codec
 from srvctl.worker.http.headers import DATE, SERVER
 from srvctl.worker.http.native_codec import NativeCodec
 from srvctl.worker.http.protocol import Codec, ProtocolError, RequestHead
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 HEAD_SIZE = 1024
 FIELDS = 10
+
+CodecClass = type[NativeCodec] | type[H11Codec]
+CODECS: dict[str, CodecClass] = {"native": NativeCodec, "h11": H11Codec}
+default_codec: CodecClass = NativeCodec
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,11 @@ def read(
     size: int = HEAD_SIZE,
     line_size: int | None = None,
     fields: int = FIELDS,
+    codec_class: CodecClass | None = None,
 ) -> Outcome:
     """Feed a fresh codec."""
     sink = RecordingSink()
-    codec = make_codec(sink, size=size, line_size=line_size, fields=fields)
+    codec = make_codec(sink, size=size, line_size=line_size, fields=fields, codec_class=codec_class)
     error = 0
     try:
         for piece in pieces:
@@ -119,10 +125,11 @@ def make_codec(
     size: int = HEAD_SIZE,
     line_size: int | None = None,
     fields: int = FIELDS,
+    codec_class: CodecClass | None = None,
 ) -> Codec:
     """Return a fresh codec."""
     limits = LimitSettings(request_line_size=line_size or size, request_head_size=size, request_fields=fields)
-    return NativeCodec(sink, limits)
+    return (codec_class or default_codec)(sink, limits)
 
 
 def feed(codec: Codec, sink: RecordingSink, data: bytes) -> None:

@@ -7,7 +7,15 @@ import tracemalloc
 import pytest
 
 from srvctl.worker.http.protocol import ProtocolError
-from tests.unit.worker.recording import Head, Outcome, RecordingSink, Request, feed, make_codec, read
+from tests.unit.worker import recording
+from tests.unit.worker.recording import CODECS, Head, Outcome, RecordingSink, Request, feed, make_codec, read
+
+
+@pytest.fixture(autouse=True, params=list(CODECS))
+def _codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every codec keeps every rule."""
+    monkeypatch.setattr(recording, "default_codec", CODECS[request.param])
+
 
 HOST = b"Host: h\r\n"
 NEXT = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -190,6 +198,8 @@ def test_the_request_line_has_a_limit_of_its_own() -> None:
     line = b"GET /" + b"a" * 86 + b" HTTP/1.1"
     assert not read(b"\r\n\r\n" + message(line), line_size=100).error
     assert read(message(line), line_size=99).error == 414
+    stream = message(line)
+    assert not [at for at in range(1, 120) if read(stream[:at], stream[at:], line_size=100).error]
 
 
 def test_a_repeated_section_excuses_no_large_target() -> None:
