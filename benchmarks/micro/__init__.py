@@ -1,0 +1,1 @@
+"""What single parts cost, in microseconds: the whole is measured by the comparison with other servers."""

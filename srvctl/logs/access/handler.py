@@ -1,0 +1,84 @@
+"""The access log as `logging` sees it: srvctl's own handler of the logger ``srvctl.access``.
+
+Workers write past `logging` while nobody else listens there (see `log`); both ways end in this writer.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from srvctl.logs.access.batch import BatchWriter
+from srvctl.logs.access.record import AccessRecord
+from srvctl.logs.access.sinks import FileSink
+
+if TYPE_CHECKING:
+    from srvctl.logs.access.formats import Format
+    from srvctl.logs.access.sinks import Sink
+
+RECORD: Final = "access"  #: the attribute of a LogRecord that holds the AccessRecord
+_logger: Final = logging.getLogger("srvctl.error")
+
+
+class AccessHandler(logging.Handler):
+    """Writes the lines of finished requests.
+
+    Args:
+        form: Makes the lines.
+        sink: Takes them.
+        others: Shows what is not a request: an application may log anything here.
+    """
+
+    def __init__(self, form: Format, sink: Sink, others: logging.Formatter) -> None:
+        super().__init__()
+        self.form = form
+        self.writer = BatchWriter(sink, self)
+        self._sink = sink
+        self.setFormatter(others)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            access = _access_record(record)
+            self.writer.add(f"{self.format(record)}\n" if access is None else self.form.line(access))
+            self.writer.flush()
+        except Exception:  # noqa: BLE001 - as every handler: what is logged never stops who logs
+            self.handleError(record)
+
+    def reopen(self) -> None:
+        """Go on with the file that has the log's name now; does nothing for stdout.
+
+        Raises:
+            OSError: It cannot be opened; the old one stays in use.
+        """
+        self.writer.flush()
+        if isinstance(self._sink, FileSink):
+            self._sink.reopen()
+
+    # -- what the writer says --------------------------------------------------------------------------
+
+    def lost(self, lines: int) -> None:
+        """Say how many requests are missing."""
+        _logger.warning("%d line(s) of the access log were lost.", lines)
+
+    def gone(self, reason: str) -> None:
+        """Say that there is no log any more."""
+        _logger.warning("Nobody reads the access log any more (%s); requests are not logged.", reason)
+
+
+def _access_record(record: logging.LogRecord) -> AccessRecord | None:
+    """Return what the worker put there, or what uvicorn's five arguments say; None for anything else."""
+    access = record.__dict__.get(RECORD)
+    if isinstance(access, AccessRecord):
+        return access
+    match record.args:
+        case (str(client), str(method), str(target), str(version), int() | str() as status):
+            return AccessRecord(
+                client,
+                method,
+                target.encode("utf-8", "backslashreplace"),
+                version,
+                status,
+                time=record.created,
+            )
+    return None
