@@ -21,6 +21,11 @@ _OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)  #: Linux: read what is in memory, never wait for the disk
 
 
+#: Bytes up to which a file is cheaper read and written together with its head: half the CPU time at 4 KiB, a
+#: sixth less at 64 KiB.
+_SMALL: Final = 64 * 1024
+
+
 class OpenFile(Protocol):
     """What an application gives for an open file."""
 
@@ -150,6 +155,17 @@ class FileBody:
         """Return the next bytes, fewer where the file ends; None if that could mean to wait for a disk."""
         size = min(size, self.left)
         return self._preadv_nowait(size, self.offset) if self._knows_memory else None
+
+    def take_small(self) -> bytes | None:
+        """Return the whole body, which then counts as sent, if it is small and in memory; else None."""
+        if self.left > _SMALL:
+            return None
+        data = self.read_nowait(self.left) if self.left else b""
+        if data is None or len(data) < self.left:
+            return None
+        if data:
+            self.taken(len(data))
+        return data
 
     def _preadv_nowait(self, size: int, offset: int) -> bytes | None:
         data = bytearray(size)

@@ -239,6 +239,31 @@ def test_reading_without_waiting(path: Path) -> None:
             body.taken(0)
 
 
+@pytest.mark.parametrize("size", [0, 1, 65536, 65537])
+def test_small_files(path: Path, size: int) -> None:
+    """They can be had in one piece, and count as sent."""
+    with path.open("rb") as file:
+        file.read(size)
+        file.seek(0)
+        with FileBody.from_file(file, None, size) as body:
+            data = body.take_small()
+            assert data == (CONTENT[:size] if size <= 65536 else None)
+            assert body.left == (0 if size <= 65536 else size)
+            assert body.count == size
+        assert file.tell() == (size if size <= 65536 else 0)
+        with FileBody.from_file(file, 0, 1000) as body:
+            os.truncate(path, 10)
+            assert body.take_small() is None
+            assert body.left == 1000
+
+
+def test_a_small_file_on_a_cold_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left to those who can wait."""
+    monkeypatch.setattr(FileBody, "_preadv_nowait", lambda *_: None)
+    with path.open("rb") as file, FileBody.from_file(file, 0, 10) as body:
+        assert body.take_small() is None
+
+
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EIO])
 def test_a_file_system_that_cannot_tell(path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """It is asked once; a disk that fails is another matter."""
