@@ -6,17 +6,20 @@ Each function judges one value, and says why when it is asked to (``steps``).
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from srvctl.worker.proxy.node import pack, read_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: As an HTTP request has them: a proxy of WebSockets may name the scheme of what follows the upgrade.
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 #: RFC 3986 section 3.2.2, without what no name in use has: URLs are made of it. In brackets, an IPv6 address.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]++|\[([0-9A-Fa-f:.]++)\])(?::([0-9]{1,5}))?")
 #: RFC 3986 section 3.3: segments of pchar, none of them empty; no comma, which separates values.
-_PREFIX: Final = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+;=:@]|%[0-9A-Fa-f]{2})+)*+/?")
+_PREFIX: Final = re.compile(r"/|(?:/(?:[A-Za-z0-9\-._~!$&'()*+;=:@]|%[0-9A-Fa-f]{2})++)++/?")
 _SHOWN: Final = 80  #: characters of a value that are shown
 
 
@@ -58,21 +61,29 @@ def port_of(text: str, name: str, steps: list[str] | None) -> int | None:
     return port
 
 
-def prefix_of(text: str, name: str, steps: list[str] | None) -> bytes | None:
-    """Return the path under which the proxy publishes the application, without a slash at its end.
+def prefix_of(parts: Iterable[str], name: str, steps: list[str] | None) -> bytes | None:
+    """Return the path under which the proxies publish the application, without a slash at its end.
 
     It becomes the beginning of every URL the application makes, so nothing may stand in it that a browser
     would take for another host (``//``) or another path (``..``), even after decoding.
+
+    Args:
+        parts: What each of them removed, the outermost first.
+        name: The field, for the reader.
+        steps: Takes the reason, in words.
     """
-    raw = text.removesuffix("/").encode("latin-1")
-    is_good = (
-        text.startswith("/") and _PREFIX.fullmatch(text) is not None and _is_plain(unquote_to_bytes(raw))
-    )
+    prefix = ""
+    for part in parts:
+        is_good = _PREFIX.fullmatch(part) is not None and _is_plain(unquote_to_bytes(part.removesuffix("/")))
+        if not is_good:
+            if steps is not None:
+                why = "ignored, not a path that begins with / and has no empty, . or .. segment"
+                steps.append(f"{name} {quoted(part)}: {why}")
+            return None
+        prefix += part.removesuffix("/")
     if steps is not None:
-        reason = "ignored, not a path that begins with / and has no empty, . or .. segment"
-        why = f"put before the path: {raw.decode() or 'nothing'}" if is_good else reason
-        steps.append(f"{name} {quoted(text)}: {why}")
-    return raw if is_good else None
+        steps.append(f"{name}: {prefix or 'nothing'} is put before the path")
+    return prefix.encode()
 
 
 def _is_plain(path: bytes) -> bool:

@@ -17,7 +17,7 @@ from srvctl.worker.proxy.node import pack
 from srvctl.worker.proxy.tlv import SSL, ProxyProtocolError, Tlv, check_sum, is_tls, read_tlvs
 
 if TYPE_CHECKING:
-    from srvctl.worker.http.scope import Address
+    from srvctl.worker.http.surroundings import Address
 
 _START_V1: Final = b"PROXY "
 _MAX_V1: Final = 107  #: bytes with CRLF (section 2.1)

@@ -94,4 +94,4 @@ def _take_address(host: bytes | None, port: int | None, scope: Scope) -> None:
     elif own_port:
         port = int(own_port)
     scope["headers"] = [(b"host", host), *(field for field in headers if field[0] != b"host")]
-    scope["server"] = (name.decode().strip("[]"), default if port is None else port)
+    scope["server"] = (name.decode("latin-1").strip("[]"), default if port is None else port)

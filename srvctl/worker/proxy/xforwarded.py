@@ -64,7 +64,7 @@ class XForwarded:
             scheme,
             None if host is None else host_of(_value_at(host, depth), "X-Forwarded-Host", steps),
             None if port is None else port_of(_value_at(port, depth), "X-Forwarded-Port", steps),
-            None if prefix is None else prefix_of(_path_at(prefix, depth), "X-Forwarded-Prefix", steps),
+            None if prefix is None else prefix_of(_values_to(prefix, depth), "X-Forwarded-Prefix", steps),
         )
 
 
@@ -77,7 +77,7 @@ def _read_entry(entry: str) -> Node | None:
 
 def _values_to(value: bytes, depth: int) -> list[str]:
     """Return the values written by the hops down to a depth, left to right; never none."""
-    return value.decode("latin-1").split(",")[-1 - depth :]
+    return [text.strip(" \t") for text in value.decode("latin-1").split(",")[-1 - depth :]]
 
 
 def _value_at(value: bytes, depth: int) -> str:
@@ -85,11 +85,4 @@ def _value_at(value: bytes, depth: int) -> str:
 
     Most proxies replace these fields, so that there is one value, which the outermost wrote.
     """
-    text = value.decode("latin-1") if b"," not in value else _values_to(value, depth)[0]
-    return text.strip(" \t")
-
-
-def _path_at(value: bytes, depth: int) -> str:
-    """Return the path that the hops down to a depth removed: each its own part, the outermost first."""
-    parts = [part.strip(" \t") for part in _values_to(value, depth)]
-    return "".join([*(part.removesuffix("/") for part in parts[:-1]), parts[-1]])
+    return _values_to(value, depth)[0] if b"," in value else value.decode("latin-1").strip(" \t")
