@@ -87,7 +87,7 @@ class BatchWriter:
         data = b"".join(self._lines)
         self._lines.clear()
         self._room = self._sink.size
-        if self._unwritten_size + len(data) > self._limit and not self._has_room_after_all(len(data)):
+        if self._is_over(len(data)) and not self._has_room_after_all(len(data)):
             self._lose(data)
             return
         self._unwritten.append(data)
@@ -96,9 +96,14 @@ class BatchWriter:
     def _has_room_after_all(self, size: int) -> bool:
         """Give a slow reader a moment; one that used none of the last is given none."""
         self._write()
-        if not self._is_stuck and self._unwritten:
-            self._is_stuck = not (self._sink.wait(_PAUSE) and self._write())
-        return self._unwritten_size + size <= self._limit or not self._unwritten
+        until = time.monotonic() + _PAUSE
+        while self._is_over(size) and not self._is_stuck:
+            left = until - time.monotonic()
+            self._is_stuck = left <= 0 or not (self._sink.wait(left) and self._write())
+        return not self._is_over(size)
+
+    def _is_over(self, size: int) -> bool:
+        return bool(self._unwritten) and self._unwritten_size + size > self._limit
 
     def _write(self) -> bool:
         """Write pieces until the sink takes no more; return whether it took any."""

@@ -79,15 +79,22 @@ class DescriptorSink:
         send: Writes without waiting, or raises BlockingIOError.
         size: Most bytes that stay together.
         stream: What others print to the same place; it goes first.
+        close: Closes what was opened for the sink.
     """
 
     def __init__(
-        self, fd: int, send: Callable[[bytes], int], size: int, stream: TextIO | None = None
+        self,
+        fd: int,
+        send: Callable[[bytes], int],
+        size: int,
+        stream: TextIO | None = None,
+        close: Callable[[], None] | None = None,
     ) -> None:
         self.fd = fd
         self.size = size
         self._send = send
         self._stream = stream
+        self._close = close
 
     def write(self, data: bytes) -> int:
         """Write what is taken without waiting; a full disk is a reason to try again later."""
@@ -105,6 +112,11 @@ class DescriptorSink:
         """Wait for room; a file always says it has some."""
         return _takes(self.fd, seconds)
 
+    def close(self) -> None:
+        """Close what was opened for it; the descriptor it was made from stays."""
+        if self._close is not None:
+            self._close()
+
 
 def stream_sink(stream: TextIO | None) -> Sink:
     """Return the sink for what a stream such as stdout leads to; None was closed before we started."""
@@ -119,12 +131,12 @@ def stream_sink(stream: TextIO | None) -> Sink:
         return DescriptorSink(fd, lambda data: os.write(fd, data), _WHOLE_TO_FILE, stream)
     if stat.S_ISSOCK(mode):
         own = socket.socket(fileno=os.dup(fd))
-        return DescriptorSink(fd, lambda data: own.send(data, socket.MSG_DONTWAIT), _WHOLE, stream)
+        return DescriptorSink(fd, lambda data: own.send(data, socket.MSG_DONTWAIT), _WHOLE, stream, own.close)
     try:
         again = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:  # no /proc, or the pipe belongs to another user
         return DescriptorSink(fd, lambda data: _write_if_taken(fd, data), _WHOLE, stream)
-    return DescriptorSink(again, lambda data: os.write(again, data), _WHOLE, stream)
+    return DescriptorSink(again, lambda data: os.write(again, data), _WHOLE, stream, lambda: os.close(again))
 
 
 class FileSink(DescriptorSink):
@@ -139,7 +151,8 @@ class FileSink(DescriptorSink):
         # A FIFO without a reader must not make us wait, now or later.
         fd = os.open(path, _APPEND | os.O_NONBLOCK, _MODE)
         is_file = stat.S_ISREG(os.fstat(fd).st_mode)
-        super().__init__(fd, lambda data: os.write(fd, data), _WHOLE_TO_FILE if is_file else _WHOLE)
+        size = _WHOLE_TO_FILE if is_file else _WHOLE
+        super().__init__(fd, lambda data: os.write(fd, data), size, close=lambda: os.close(fd))
 
     def reopen(self) -> None:
         """Go on with the file that has the name now, in this process: the old one was moved away.
