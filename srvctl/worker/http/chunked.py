@@ -7,16 +7,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from srvctl.worker.http.protocol import ProtocolError, bad_request
-from srvctl.worker.http.request_head import parse_fields
+from srvctl.worker.http.request_head import TCHAR, parse_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CRLF: Final = b"\r\n"
 _MOST_DIGITS: Final = 15  #: of a chunk's size; more do not fit 63 bits
-_EXTENSION: Final = rb"(?:[ \t]*;[\t -~\x80-\xff]*)?"
-_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)" + _EXTENSION)
-_SIZE_SO_FAR: Final = re.compile(rb"(?:[0-9A-Fa-f]+[ \t]*(?:;[\t -~\x80-\xff]*)?\r?)?")
+_QUOTED: Final = rb'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
+#: RFC 9112 section 7.1.1, without the blanks that only old senders put there.
+_EXTENSIONS: Final = b"(?:;%b+(?:=(?:%b+|%b))?)*" % (TCHAR, TCHAR, _QUOTED)
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)" + _EXTENSIONS)
+#: What can still become such a line, as far as it matters to see that early.
+_SIZE_SO_FAR: Final = re.compile(rb"(?:[0-9A-Fa-f]+(?:;[\t -~]*)?\r?)?")
 _LONGEST_LINE: Final = 4096
 #: Nobody uses chunk extensions, and chunks of one byte with long ones are a way to keep a server busy.
 _MOST_EXTENSIONS: Final = 16 * 1024

@@ -1,0 +1,1 @@
+"""Fuzzing: what reads untrusted bytes must not be surprised by any."""
