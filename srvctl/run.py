@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import Settings, TimeoutSettings
 
 logger = logging.getLogger("srvctl.error")
-_LAST_LINES = 2.0  #: seconds a worker has beyond its own timeouts before the master kills it
+_LAST_LINES = 4.0  #: seconds a worker has beyond its own timeouts before the master kills it
 
 
 def serve(settings: Settings) -> int:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
+from srvctl.settings.trusted import check_fields, check_peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,6 +79,8 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
     {
         "app.target": check_target,
         "http.headers": check_header,
+        "proxy.forwarded_allow_ips": check_peers,
+        "proxy.fields": check_fields,
         "server.bind": check_bind,
         "server.host": check_host,
         "server.uds": check_uds,

@@ -14,6 +14,7 @@ from srvctl.errors import AppError, ExitCode
 from srvctl.ipc.channel import ChannelError, Decoder, DrainAsked, Draining, Failed, Ready, encode
 from srvctl.worker import trace
 from srvctl.worker.application import load_application
+from srvctl.worker.drain import drain
 from srvctl.worker.lifespan import Lifespan
 from srvctl.worker.server import Server
 from srvctl.worker.tls.errors import TlsError
@@ -117,7 +118,7 @@ class Worker:
         await self._stop.wait()
         _say(self._channel, Draining())
         logger.info("Shutting down")
-        await server.drain(last=self._is_last)
+        await drain(server, last=self._is_last)
         if lifespan is not None:
             await self._shut_down(lifespan)
 
@@ -147,15 +148,11 @@ class Worker:
             await lifespan.cancel()
 
     def _make_server(self, lifespan: Lifespan | None) -> Server:
-        settings = self._settings
         return Server(
             self._application,
+            self._settings,
             state=lifespan.state if lifespan is not None else None,
             context=contextvars.copy_context(),
-            root_path=settings.app.root_path,
-            http=settings.http,
-            limits=settings.limits,
-            timeouts=settings.timeouts,
             tls=self._tls,
         )
 

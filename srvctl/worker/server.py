@@ -1,81 +1,53 @@
-"""What all connections of one worker share: listeners, the application, cached header fields, the clock.
-
-Also the worker's drain: stop accepting, let requests finish, close what is idle, cancel what is late.
-"""
+"""What all connections of one worker share: the application, the settings, the clock, cached bytes, logs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import socket
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.logs.access.log import AccessLog
+from srvctl.logs.access.record import AccessRecord
+from srvctl.worker.admission import Admission
+from srvctl.worker.general_fields import GeneralFields
 from srvctl.worker.http.connection import HttpConnection
-from srvctl.worker.http.headers import DATE, SERVER
+from srvctl.worker.http.h11_codec import H11Codec
+from srvctl.worker.http.native_codec import NativeCodec
+from srvctl.worker.http.request_id import RequestIds
 from srvctl.worker.http.runner import Runner
+from srvctl.worker.http.scope import ScopeMaker
+from srvctl.worker.http.surroundings import Peer, Surroundings
+from srvctl.worker.listening import Listening
+from srvctl.worker.proxy.forwarding import ProxyPolicy
+from srvctl.worker.timers import TimerWheel
+from srvctl.worker.tls.extension import tls_extension
 
 if TYPE_CHECKING:
     import contextvars
-    from collections.abc import Coroutine, Iterable
+    import socket
+    from collections.abc import Iterable
 
-    from srvctl.settings.groups import HttpSettings, LimitSettings, TimeoutSettings
+    from srvctl.settings.groups import Settings
     from srvctl.worker.http.cycle import Application, RequestCycle
+    from srvctl.worker.http.protocol import Codec, RequestSink
+    from srvctl.worker.http.surroundings import Extensions
     from srvctl.worker.tls.reloading import Tls
 
-_TICK: Final = 1.0  #: seconds between looks at deadlines and the date
+_TICK: Final = 0.5  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
-_TURNS_TO_HANDSHAKE: Final = 3  #: of the loop, until what it has accepted has begun its handshake
-_SOON: Final = 0.001  #: seconds; event loops refuse 0
-_CANCEL_GRACE: Final = 1.0  #: seconds cancelled tasks have to clean up
-_SERVER_FIELD: Final = b"server: srvctl\r\n"
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def http_date(seconds: float) -> bytes:
-    """Return an IMF-fixdate (RFC 9110 section 5.6.7), whatever the locale."""
-    t = time.gmtime(seconds)
-    return (
-        f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year:04} "
-        f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"
-    ).encode()
-
-
-class GeneralFields:
-    """The header fields the server adds to every response, as bytes that are joined once a second."""
-
-    def __init__(self, settings: HttpSettings) -> None:
-        fields = [_split(header) for header in settings.headers]
-        own = {name.lower(): b"%b: %b\r\n" % (name, value) for name, value in fields}
-        self._renews_date = settings.date_header and b"date" not in own
-        self._date = own.get(b"date", b"")
-        self._server = own.get(b"server", _SERVER_FIELD if settings.server_header else b"")
-        self._extra = b"".join(
-            b"%b: %b\r\n" % (name, value)
-            for name, value in fields
-            if name.lower() not in {b"date", b"server"}
-        )
-        self.all = b""  #: what goes into most responses
-        self.renew(time.time())
-
-    def renew(self, now: float) -> None:
-        """Take a new date (seconds since the epoch)."""
-        if self._renews_date:
-            self._date = b"date: %b\r\n" % http_date(now)
-        self.all = self._date + self._server + self._extra
-
-    def beside(self, says: int) -> bytes:
-        """Return the fields for a response; those that its own fields say it has (flags) are left out."""
-        date = b"" if says & DATE else self._date
-        return date + (b"" if says & SERVER else self._server) + self._extra
-
-
-def _split(header: str) -> tuple[bytes, bytes]:
-    name, _, value = header.partition(":")
-    return name.strip().encode("latin-1"), value.strip().encode("latin-1")
+_UNLIMITED: Final = sys.maxsize
+_DEBUG: Final = "http.response.debug"
+_EXTENSIONS: Final = (
+    "http.response.early_hint",
+    "http.response.trailers",
+    "http.response.pathsend",
+    "http.response.zerocopysend",
+    _DEBUG,
+)
 
 
 class Server:
@@ -83,85 +55,107 @@ class Server:
 
     Args:
         application: The ASGI application.
+        settings: How to serve it.
         state: What its lifespan put into ``scope["state"]``; None when lifespan is off.
         context: The context each request starts from.
-        root_path: ASGI ``root_path``.
         tls: TLS, which every listener then speaks; None for plain HTTP.
+
+    Attributes:
+        now: Returns the time of the loop's clock, in seconds.
+        ticked_at: The time of the last tick.
+        idle_deadline: When a connection that idles from now on is closed; moved on with each tick.
+        max_body_size: Largest request body, in bytes.
+        max_requests: Requests a connection may carry; 0 for any number.
+        admission: Counts requests; None when there may be any number.
+        exempt_paths: Paths of requests that are not counted.
+        access_log: Takes finished requests; None when nobody wants to know.
+        times_requests: Somebody wants to know how long they took.
+        request_ids: Names requests; None when they have no names.
+        timers: Wakes connections at their deadlines.
     """
 
     def __init__(
         self,
         application: Application,
+        settings: Settings,
         *,
         state: dict[str, Any] | None,
         context: contextvars.Context,
-        root_path: str,
-        http: HttpSettings,
-        limits: LimitSettings,
-        timeouts: TimeoutSettings,
         tls: Tls | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
-        self.state = state
-        self.root_path = root_path
-        self.limits = limits
-        self.timeouts = timeouts
-        self.tls = tls
+        self.limits, self.timeouts = limits, timeouts = settings.limits, settings.timeouts
         self.is_draining = False
-        self.idle_timeout = timeouts.keep_alive  #: seconds a connection may wait for its next request
         self.logger = logging.getLogger("srvctl.error")
         self.connections: set[HttpConnection] = set()
+        self.timers: TimerWheel[HttpConnection] = TimerWheel(_TICK)
+        self.ticked_at = self.idle_deadline = 0.0
+        self.max_body_size = limits.request_body_size or _UNLIMITED
+        self.max_requests = limits.requests_per_connection
+        self.admission: Admission[RequestCycle, HttpConnection] | None = None
+        if limits.concurrency:
+            self.admission = Admission(limits.concurrency, limits.concurrency_queue)
+        self.exempt_paths = frozenset(limits.exempt_paths)
+        access_log = AccessLog(self.loop)
+        self.access_log = access_log if access_log.is_on else None
+        self.times_requests = self.access_log is not None and access_log.needs_times
+        self.request_ids = RequestIds() if settings.http.request_id else None
         self._application = application
         self._context = context
-        self._fields = GeneralFields(http)
+        self._surroundings = Surroundings(root_path=settings.app.root_path, state=state)
+        self._extensions: Extensions = {
+            name: {} for name in _EXTENSIONS if name != _DEBUG or self._is_debugging()
+        }
+        self._proxies = ProxyPolicy(settings.proxy)
+        self._codec = H11Codec if settings.http.codec == "h11" else NativeCodec
+        self._fields = GeneralFields(settings.http)
         self.general_fields = self._fields.beside
         self.all_general_fields = self._fields.all
+        self._turned_away = 0  #: since the last tick
+        self._tls = tls
+        self._listening = Listening(self._connect, tls, timeouts, self._note_quiet)
         self._orphans: set[Runner] = set()
-        self._access = logging.getLogger("srvctl.access")
-        self.logs_access = not self._access.disabled and self._access.isEnabledFor(logging.INFO)
-        self._listeners: list[socket.socket] = []
-        self._servers: list[asyncio.AbstractServer] = []
-        self._accepting: set[asyncio.Task[Any]] = set()  #: handshakes of clients that were queued
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
-        self._ticker = self.loop.call_later(_TICK, self._tick)
+        self._tick()
 
-    # -- listening -------------------------------------------------------------------------------------
+    def _is_debugging(self) -> bool:
+        return self.logger.isEnabledFor(logging.DEBUG)
 
     async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
         """Accept connections on duplicates of the sockets."""
-        options = self._tls_options()
-        for inherited in sockets:
-            self._listeners.append(inherited)
-            sock = inherited.dup()  # the loop closes what it is given
-            if sock.family == socket.AF_UNIX:
-                # From 3.13 on, loops remove the socket file when a server closes: the first worker's would.
-                keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-                server = await self.loop.create_unix_server(
-                    self._connect, sock=sock, backlog=backlog, **keep, **options
-                )
-            else:
-                server = await self.loop.create_server(self._connect, sock=sock, backlog=backlog, **options)
-            self._servers.append(server)
+        await self._listening.start(sockets, backlog)
 
     def _connect(self) -> HttpConnection:
         return HttpConnection(self)
 
-    def _tls_options(self) -> dict[str, Any]:
-        """What an event loop is told about TLS; nothing when there is none."""
-        if self.tls is None:
-            return {}
-        return {
-            "ssl": self.tls.context,
-            "ssl_handshake_timeout": max(self.timeouts.tls_handshake, _SOON),
-            "ssl_shutdown_timeout": max(self.timeouts.tls_shutdown, _SOON),
-        }
-
     # -- called by the connections ---------------------------------------------------------------------
+
+    def make_codec(self, sink: RequestSink) -> Codec:
+        """Return what reads the requests of a connection."""
+        return self._codec(sink, self.limits)
+
+    def make_scopes(self, transport: asyncio.BaseTransport) -> ScopeMaker:
+        """Return what makes the scopes of a connection."""
+        peer = Peer.of(transport)
+        extensions: Extensions = self._extensions
+        tls = tls_extension(transport) if self._tls is not None else None
+        if tls is not None:
+            extensions = {**extensions, "tls": tls}
+        around = replace(
+            self._surroundings,
+            scheme="http" if tls is None else "https",
+            client=peer.client,
+            server=peer.server,
+            extensions=extensions,
+            forwarding=peer.forwarding(self._proxies),
+        )
+        return ScopeMaker(around)
 
     def make_runner(self, connection: HttpConnection, cycle: RequestCycle) -> Runner:
         """Return what answers the requests of a connection, beginning with this one."""
-        return Runner(connection, self._application, self.loop, self._context, cycle)
+        on_return = self.request_done if self.admission is not None else None
+        return Runner(connection, self._application, self.loop, self._context, cycle, on_return)
 
     def adopt(self, runner: Runner) -> None:
         """Keep a runner whose connection has gone on, or is gone, until its application returns."""
@@ -170,125 +164,118 @@ class Server:
     def runner_ended(self, runner: Runner) -> None:
         """Forget such a runner."""
         self._orphans.discard(runner)
-        if self.is_draining:
-            self._note_quiet()
+        self._note_quiet()
 
     def connection_closed(self, connection: HttpConnection) -> None:
         """Forget a connection."""
+        self.timers.remove(connection)
         self.connections.discard(connection)
-        if self.is_draining:
-            self._note_quiet()
+        self._note_quiet()
 
-    def log_access(self, cycle: RequestCycle) -> None:
+    def request_done(self, cycle: RequestCycle) -> None:
+        """Let the next request have the place of one that the application is done with."""
+        if self.admission is not None:
+            connection = self.admission.leaves(cycle)
+            if connection is not None:  # not at once: we are inside the other request's task
+                self.loop.call_soon(connection.answer_now)
+
+    def turn_away(self, cycle: RequestCycle) -> None:
+        """Answer a request for which there is no room."""
+        self._turned_away += 1
+        cycle.answer(503, b"Service Unavailable", (b"retry-after", b"%d" % self.limits.retry_after))
+
+    def log_access(self, cycle: RequestCycle, scopes: ScopeMaker) -> None:
         """Log a response."""
-        scope, client = cycle.scope, cycle.scope["client"]
-        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        self._access.info(
-            '%s - "%s %s HTTP/%s" %d',
-            f"{client[0]}:{client[1]}" if client else "",
-            cycle.method,
-            target.decode("ascii", "backslashreplace"),
-            cycle.version,
-            cycle.status,
-        )
+        if self.access_log is None:
+            return
+        head = cycle.head
+        if not self.times_requests:
+            record = AccessRecord(
+                scopes.client_text, head.method, scopes.log_target, head.version, cycle.status
+            )
+        else:
+            record = AccessRecord(
+                scopes.client_text,
+                head.method,
+                scopes.log_target,
+                head.version,
+                cycle.status,
+                cycle.body_sent,
+                self.now() - cycle.began,
+                time.time(),
+                cycle.scope["scheme"],
+                list(head.headers),
+                cycle.fields,
+                cycle.request_id or b"",
+            )
+        self.access_log.log(record)
 
     def report(self, error: BaseException | None, text: str) -> None:
         """Log a fault of the application, with its traceback."""
         self.logger.error(text, exc_info=error)
 
+    def debug(self, info: object) -> None:
+        """Log what the application sent with the debug extension."""
+        self.logger.debug("The application says: %r", info)
+
     # -- time ------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self.ticked_at = now = self.now()
+        tick = _DRAIN_TICK if self.is_draining else _TICK
+        idle = self.timeouts.drain_idle if self.is_draining else self.timeouts.keep_alive
+        self.idle_deadline = now + tick + idle
         self._fields.renew(time.time())
         self.all_general_fields = self._fields.all
-        now = self.now()
-        for connection in [late for late in self.connections if late.deadline <= now]:
-            connection.expire()
-        if self.tls is not None:
-            self._tick_tls(self.tls, now)
-        self._ticker = self.loop.call_later(_DRAIN_TICK if self.is_draining else _TICK, self._tick)
-
-    def _tick_tls(self, tls: Tls, now: float) -> None:
-        tls.tick(now)
-        if self.is_draining:  # handshakes that have ended since may be connections now, or nothing
-            for connection in self.connections:
-                connection.drain(self.timeouts.drain_idle)
-            self._note_quiet()
+        for connection in list(self.timers.expired(now)):
+            connection.expire(now)
+        if self._turned_away:
+            self.logger.warning("Exceeded concurrency limit: %d answered 503.", self._turned_away)
+            self._turned_away = 0
+        if self._tls is not None:
+            self._tls.tick(now)
+        if self.is_draining:
+            self._drain_connections()
+        self._ticker = self.loop.call_later(tick, self._tick)
 
     # -- the end ---------------------------------------------------------------------------------------
 
-    async def drain(self, *, last: bool) -> None:
-        """Stop accepting and return when every request is answered or the time for that is over.
+    async def stop_accepting(self, *, last: bool) -> None:
+        """Take no more connections; responses are the last on theirs from now on.
 
         Args:
             last: Nobody takes over the listeners: what the kernel has queued on them is served first.
         """
-        if last:
-            await self._accept_queued()
-        for server in self._servers:
-            server.close()
-        for listener in self._listeners:
-            listener.close()
-        if self.tls is not None:
-            for _ in range(_TURNS_TO_HANDSHAKE):
-                await asyncio.sleep(0)
+        await self._listening.stop(last=last)
         self.is_draining = True
-        self.idle_timeout = self.timeouts.drain_idle
-        for connection in list(self.connections):
-            connection.drain(self.timeouts.drain_idle)
         self._ticker.cancel()
         self._tick()
-        self._note_quiet()
-        if busy := len(self._busy_runners()):
-            hint = " (CTRL+C to force quit)" if last else ""
-            self.logger.info("Waiting for %d request%s to finish.%s", busy, "s" * (busy > 1), hint)
+
+    async def wait_until_quiet(self, seconds: float) -> None:
+        """Wait until no connection is left and every application has returned, but no longer than this."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet.wait(), self.timeouts.graceful_shutdown)
-        await self._cut_off()
-        self._ticker.cancel()
+            await asyncio.wait_for(self._quiet.wait(), max(seconds, 0))
 
-    async def _accept_queued(self) -> None:
-        """Take over what clients see as connected already, before the last listener closes and resets it."""
-        for listener in self._listeners:
-            with contextlib.suppress(OSError):  # BlockingIOError: nothing is queued any more
-                while True:
-                    sock, _ = listener.accept()
-                    sock.setblocking(False)
-                    accepting = self.loop.connect_accepted_socket(self._connect, sock, **self._tls_options())
-                    if self.tls is None:
-                        await accepting
-                    else:
-                        self._shake_hands(accepting)
-
-    def _shake_hands(self, accepting: Coroutine[Any, Any, Any]) -> None:
-        """Let a handshake run beside all others; its failure is only the client's business."""
-        task = asyncio.ensure_future(accepting)
-        self._accepting.add(task)
-        task.add_done_callback(self._handshake_ended)
-
-    def _handshake_ended(self, task: asyncio.Task[Any]) -> None:
-        self._accepting.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, so that the loop does not report it
-
-    def _note_quiet(self) -> None:
-        is_shaking_hands = self._accepting or (self.tls is not None and self.tls.is_shaking_hands)
-        if not self.connections and not self._orphans and not is_shaking_hands:
-            self._quiet.set()
-
-    def _busy_runners(self) -> list[Runner]:
+    def busy_runners(self) -> list[Runner]:
+        """Return those whose application is at work."""
         runners = [connection.runner for connection in self.connections]
         return [*self._orphans, *(runner for runner in runners if runner is not None and not runner.is_idle)]
 
-    async def _cut_off(self) -> None:
-        """Cancel what is late and close what is left."""
-        tasks = [runner.task for runner in self._busy_runners()]
-        if tasks:
-            text = "Cancel %d running task(s), timeout graceful shutdown exceeded"
-            self.logger.error(text, len(tasks))
-            for task in tasks:
-                task.cancel(msg="Task cancelled, timeout graceful shutdown exceeded")
-            await asyncio.wait(tasks, timeout=_CANCEL_GRACE)
+    async def close(self) -> None:
+        """Close what is left."""
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols
+        self._ticker.cancel()
+        if self.access_log is not None:
+            self.access_log.close()
+
+    def _drain_connections(self) -> None:
+        """Close what idles; handshakes that have ended since the last look may be connections now."""
+        for connection in list(self.connections):
+            connection.drain(self.timeouts.drain_idle)
+        self._note_quiet()
+
+    def _note_quiet(self) -> None:
+        if self.is_draining and not (self.connections or self._orphans or self._listening.is_shaking_hands):
+            self._quiet.set()

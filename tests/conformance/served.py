@@ -125,9 +125,9 @@ async def after_end(scope: Message, receive: Receive, send: Send) -> None:
         notes.append("send raised")
 
 
-async def hints(scope: Message, receive: Receive, send: Send) -> None:
+async def unknown(scope: Message, receive: Receive, send: Send) -> None:
     try:
-        await send({"type": "http.response.early_hint", "links": [b"<a>; rel=preload"]})
+        await send({"type": "http.response.push", "path": "/", "headers": []})
     except RuntimeError:
         await ok(scope, receive, send)
 
@@ -205,7 +205,7 @@ ROUTES: dict[str, Any] = {
     "/returns": returns,
     "/returns-in-stream": returns_in_stream,
     "/after-end": after_end,
-    "/hints": hints,
+    "/unknown": unknown,
     "/watch": watch,
     "/for-ever": send_for_ever,
     "/slow": slow,

@@ -32,6 +32,15 @@ class TimeoutSettings:
             env=("UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN",),
         ),
     ] = 30.0
+    stream_shutdown: Annotated[
+        Seconds,
+        Option(
+            "Time an event stream (text/event-stream) may go on when a worker stops, before its application "
+            "is told that the client left. Other responses have all of timeouts.graceful_shutdown.",
+            "--timeout-stream-shutdown",
+            "DURATION",
+        ),
+    ] = 2.0
     lifespan_shutdown: Annotated[
         Seconds,
         Option(

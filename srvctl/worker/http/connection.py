@@ -1,7 +1,7 @@
-"""One client connection: bytes in to the codec, requests to cycles, one response at a time, bytes out.
+"""One client connection: bytes in, one response at a time, bytes out.
 
 Owns the transport, the order of pipelined requests, flow control in both directions and the connection's
-deadline. Called by the event loop, the codec and the cycles.
+deadline. Called by the event loop, the codec, the cycles and the server's timers.
 """
 
 from __future__ import annotations
@@ -9,122 +9,137 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections import deque
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
 from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.headers import status_line
-from srvctl.worker.http.httptools_codec import HttptoolsCodec
+from srvctl.worker.http.pace import BodyPace, SendPace
 from srvctl.worker.http.protocol import ProtocolError
-from srvctl.worker.http.scope import ScopeMaker
+from srvctl.worker.http.request_id import with_id
+from srvctl.worker.http.sendfile import FileSender
+from srvctl.worker.timers import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from srvctl.worker.http.protocol import Headers
+    from srvctl.worker.http.file_body import FileBody
+    from srvctl.worker.http.protocol import Codec, RequestHead
     from srvctl.worker.http.runner import Runner
-    from srvctl.worker.http.scope import Address
+    from srvctl.worker.http.scope import ScopeMaker
     from srvctl.worker.server import Server
 
-_HIGH_WATER: Final = 64 * 1024  #: unread request body, or unsent response, from which the other side waits
-_MAX_UNREAD: Final = 256 * 1024  #: request body nobody reads that is still taken in to save the connection
-_LINGER: Final = 2.0  #: seconds to take in what a client still sends after it was refused
-_STALL: Final = 30.0  #: seconds a client may take nothing of the last response
-_NEVER: Final = float("inf")
-_REQUEST_TIMEOUT: Final = 408
+_RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing resets the connection
 
 
 class HttpConnection(asyncio.Protocol):
-    """Speaks HTTP/1.1 with one client."""
+    """Speaks HTTP/1.1 with one client.
+
+    Attributes:
+        deadline: When `expire` is to be called, in seconds of the loop's clock.
+        due: Belongs to the timer wheel.
+        can_write: What an application that sends has to wait for; None while the client reads.
+        is_waiting: The current request is not handed to a runner yet.
+    """
 
     __slots__ = (
+        "_body_pace",
         "_codec",
         "_cycle",
         "_discarded",
+        "_file",
+        "_has_eof",
+        "_head_due",
+        "_held",
+        "_held_from",
+        "_idle_from",
         "_is_closing",
-        "_queue",
         "_reading_paused",
-        "_refusal",
+        "_requests",
         "_runner",
         "_scopes",
+        "_send_pace",
         "_server",
         "_transport",
-        "_unsent",
         "can_write",
         "deadline",
-        "idle_since",
+        "due",
         "is_waiting",
         "write",
         "writelines",
     )
 
     _transport: asyncio.Transport
+    _codec: Codec
     _scopes: ScopeMaker
     write: Callable[[bytes], None]
     writelines: Callable[[Iterable[bytes]], None]
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._codec = HttptoolsCodec(self, server.limits.request_head_size, server.limits.request_fields)
-        self._cycle: RequestCycle | None = None  #: the request being answered
-        self._queue: deque[RequestCycle] = deque()  #: requests that came before their turn
-        self.can_write: asyncio.Future[None] | None = None  #: set while the client does not read
-        self._reading_paused = False
-        self.is_waiting = False  #: the current request is not handed to a runner yet
+        self._cycle: RequestCycle | None = None  #: the request being received or answered
         self._runner: Runner | None = None
+        self.is_waiting = False
+        self._requests = 0
+        self._head_due = NEVER  #: when the head being received must be complete
+        self._held = b""  #: received behind the current request, and not looked at yet
+        self._held_from = 0  #: where in it
+        self._reading_paused = False
+        self._has_eof = False  #: the client sends nothing more
         self._is_closing = False  #: what comes in is no longer looked at
-        self._refusal: ProtocolError | None = None  #: why the client gets an error after the responses due
-        self._discarded = 0
-        self._unsent = 0  #: bytes that waited to be sent when a closing connection was last looked at
-        self.idle_since = self.deadline = 0.0
+        self._discarded = 0  #: bytes of a body that belong to an answered request
+        self._file: FileSender | None = None
+        self.can_write: asyncio.Future[None] | None = None
+        self._body_pace: BodyPace | None = None
+        self._send_pace: SendPace | None = None
+        self._idle_from = 0.0
+        self.deadline = self.due = NEVER
 
     # -- called by the event loop ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the connection."""
         self._transport = transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(_HIGH_WATER)
-        self.write, self.writelines = transport.write, transport.writelines
         server = self._server
-        client = _address(transport.get_extra_info("peername"))
-        sockname = _address(transport.get_extra_info("sockname"), own=True)
-        self._scopes = ScopeMaker("http", client, sockname, server.root_path, server.state)
-        self.idle_since = server.now()
-        self.deadline = self.idle_since + server.timeouts.request_head
+        transport.set_write_buffer_limits(server.limits.response_buffer)
+        self.write, self.writelines = transport.write, transport.writelines
+        self._codec = server.make_codec(self)
+        self._scopes = server.make_scopes(transport)
         server.connections.add(self)
+        self._idle_from = server.now()
+        self._head_due = self._idle_from + server.timeouts.request_head
+        self._wait_until(self._head_due)
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
         if self._is_closing:
             return
-        try:
-            self._codec.feed(data)
-        except ProtocolError as error:
-            self._refuse(error)
-        if self.is_waiting:
-            self._hand_over()
-        elif self._cycle is None and self._codec.is_inside_head and self.deadline is not _NEVER:
-            self._expect_rest_of_head()
+        cycle = self._cycle
+        if self._held or (cycle is not None and cycle.is_request_complete):
+            self._hold(data)
+        else:
+            self._read(data, 0)
 
     def eof_received(self) -> bool:
         """Return whether a response is still due to a client that shut down its sending side."""
-        self._drop_unfinished()
-        if self._cycle is None:
-            return False
-        for cycle in (self._cycle, *self._queue):
-            cycle.client_finished()
-        return True
+        self._has_eof = True
+        if not self._held:
+            self._end_requests()
+        is_busy = self._cycle is not None or bool(self._held)
+        return is_busy and not self._is_closing
 
     def connection_lost(self, _error: Exception | None) -> None:
         """End the connection."""
         self._is_closing = True
-        self.deadline = _NEVER
+        self.deadline = NEVER
         self.resume_writing()
-        for cycle in (self._cycle, *self._queue):
-            if cycle is not None:
-                cycle.client_left()
-        self._cycle = None
-        self._queue.clear()
+        if self._file is not None:
+            self._file.client_left()
+        cycle, self._cycle = self._cycle, None
+        if cycle is not None:
+            self._give_up_place(cycle)
+            cycle.client_left()
+        self._held, self._body_pace = b"", None
         self.is_waiting = False
         self._part_with_runner()
         self._server.connection_closed(self)
@@ -132,101 +147,187 @@ class HttpConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Make the application wait: the client does not read."""
         self.can_write = self._server.loop.create_future()
+        self._watch_sending()
 
     def resume_writing(self) -> None:
         """Let the application go on."""
+        self._send_pace = None
         if self.can_write is not None:
             self.can_write.set_result(None)
             self.can_write = None
 
-    # -- called by the codec ---------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------
 
-    def head_received(
-        self,
-        method: str,
-        target: bytes,
-        version: str,
-        headers: Headers,
-        keep_alive: bool,
-        has_body: bool,
-        expects_continue: bool,
-    ) -> None:
-        """Take the next request; it is answered when the read that brought it has been looked at."""
-        scope = self._scopes.make(method, target, version, headers)
-        cycle = RequestCycle(self, self._server, scope, method, version, keep_alive, expects_continue)
-        cycle.is_request_complete = not has_body
-        if self._cycle is None:
-            self._cycle = cycle
-            self.is_waiting = True
-            self.deadline = _NEVER
-        else:
-            self._queue.append(cycle)
+    def _read(self, data: bytes, start: int) -> None:
+        """Give the codec what it wants, and hold the rest for the next request."""
+        try:
+            reached = self._codec.feed(data, start)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        if reached < len(data):
+            self._held, self._held_from = data, reached
+        elif self._held:
+            self._held = b""
+        cycle = self._cycle
+        if cycle is None:
+            if self._codec.is_inside_head and self._head_due == NEVER:
+                # A head that has begun has its own time, counted from its first bytes.
+                self._head_due = self._server.now() + self._server.timeouts.request_head
+                self._wait_until(self._head_due)
+            return
+        if not cycle.is_request_complete:
+            self._watch_body(cycle)
+        if self.is_waiting:
+            self._hand_over()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what belongs to later requests; too much of it stays with the client."""
+        self._held = self._held[self._held_from :] + data
+        self._held_from = 0
+        if len(self._held) > self._server.limits.request_buffer:
             self._pause_reading()
 
+    def _read_held(self) -> None:
+        """Go on with the next request, which came before its turn."""
+        if self._held and self._cycle is None and not self._is_closing:
+            self._resume_reading()
+            self._read(self._held, self._held_from)
+            if self._has_eof and not self._held:
+                self._end_requests()
+
+    def _end_requests(self) -> None:
+        """Learn that the client sends nothing more: what is not whole by now never will be."""
+        cycle = self._cycle
+        if cycle is not None and cycle.is_request_complete:
+            cycle.keep_alive = False
+            cycle.client_finished()
+            return
+        if cycle is not None:
+            self._drop_unfinished(cycle)
+        if not self._is_closing:
+            self._close()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+        if self._body_pace is not None:
+            self._body_pace.excuse()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._is_closing:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    # -- called by the codec ---------------------------------------------------------------------------
+
+    def head_received(self, head: RequestHead) -> None:
+        """Take the next request; it is answered when the read that brought it has been looked at.
+
+        Raises:
+            ProtocolError: The target cannot be understood, or the body is too large.
+        """
+        server = self._server
+        if head.length is not None and head.length > server.max_body_size:
+            raise ProtocolError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request body too large")
+        self._cycle = cycle = RequestCycle(self, server, head, self._scopes.make(head))
+        self.is_waiting = True
+        self.deadline = self._head_due = NEVER
+        if self._send_pace is not None:  # the client is still busy with the last response
+            self._watch()
+        self._discarded = 0
+        self._requests += 1
+        if self._requests == server.max_requests:
+            cycle.keep_alive = False
+        if server.request_ids is not None:
+            headers = cycle.scope["headers"]
+            cycle.request_id = server.request_ids.of(headers)
+            cycle.scope["headers"] = with_id(headers, cycle.request_id)
+        if server.times_requests:
+            cycle.began = server.now()
+
     def body_received(self, data: bytes) -> None:
-        """Take a piece of the body of the request that is being received."""
-        cycle = self._receiving()
+        """Take a piece of the body of the request that is being received.
+
+        Raises:
+            ProtocolError: The body is too large.
+        """
+        if self._body_pace is not None:
+            self._body_pace.received(len(data))
+        cycle = self._cycle
         if cycle is None:
             self._discarded += len(data)
-            if self._discarded > _MAX_UNREAD:
+            if self._discarded > self._server.limits.unread_body_size:
                 self._close_lingering()
             return
         cycle.body_received(data)
-        if cycle.unread_size > _HIGH_WATER:
-            self._pause_reading()
+        inbox = cycle.inbox
+        if inbox is not None:
+            if inbox.total > self._server.max_body_size:
+                raise ProtocolError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request body too large")
+            if inbox.size > self._server.limits.request_buffer:
+                self._pause_reading()
 
     def request_ended(self) -> None:
         """Finish the request that is being received."""
-        cycle = self._receiving()
-        if cycle is not None:
-            cycle.request_ended()
-        else:
-            self._discarded = 0
-
-    def _receiving(self) -> RequestCycle | None:
-        """Return the request that is being received, or None when it is answered already."""
-        return self._queue[-1] if self._queue else self._cycle
+        self._body_pace = None
+        if self._cycle is not None:
+            self._cycle.request_ended()
 
     # -- called by the cycles --------------------------------------------------------------------------
 
     def body_taken(self) -> None:
         """Read on, now that the application took what was received."""
-        if not self._queue:
-            self._resume_reading()
+        self._resume_reading()
+
+    async def send_file(self, body: FileBody) -> None:
+        """Send a file; nothing else may be sent meanwhile.
+
+        Raises:
+            OSError: The client left, or the file ended too soon.
+        """
+        self._file = FileSender(self, self._server.loop, self._transport)
+        self._watch_sending()
+        try:
+            await self._file.send(body)
+        finally:
+            self._file = None
+            if self.can_write is None:
+                self._send_pace = None
 
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
         server = self._server
-        if server.logs_access:
-            server.log_access(cycle)
+        if server.access_log is not None:
+            server.log_access(cycle, self._scopes)
         if cycle is not self._cycle:
             return
+        self._cycle = None
         if not cycle.keep_alive:
-            self._close() if cycle.is_request_complete else self._close_lingering()
-        elif self._queue:
-            self._cycle = self._queue.popleft()
-            self.is_waiting = True
-            server.loop.call_soon(self._hand_over)  # in case the application goes on after its response
-            if not self._queue:
-                self._resume_reading()
+            is_all_read = cycle.is_request_complete and not self._held and not self._reading_paused
+            self._close() if is_all_read else self._close_lingering()
+        elif self._held:
+            server.loop.call_soon(self._read_held)  # in case the application goes on after its response
         else:
-            self._cycle = None
-            if self._refusal is not None:
-                self._send_refusal(self._refusal)
-                return
-            self.idle_since = server.now()
-            self.deadline = self.idle_since + server.idle_timeout
+            # To the precision of the server's ticks: asking for the time costs more than it is worth.
+            self._idle_from = server.ticked_at
+            self._wait_until(server.idle_deadline)
             if self._reading_paused:
                 self._resume_reading()
 
     def response_broken(self, cycle: RequestCycle) -> None:
         """End the connection in a way that the client cannot take for the end of the body."""
-        if cycle is self._cycle:
-            sock = self._transport.get_extra_info("socket")
-            if sock.family != socket.AF_UNIX:
-                # A body without a length ends with the connection: only a reset tells that it is cut off.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._transport.abort()
+        if cycle is not self._cycle:
+            return
+        if self._server.is_draining and not cycle.ends_with_connection:
+            # We ended it: what the client has not read yet should reach it. The missing end tells the rest.
+            self._close()
+            return
+        sock = self._transport.get_extra_info("socket")
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
 
     # -- the runner ------------------------------------------------------------------------------------
 
@@ -235,10 +336,28 @@ class HttpConnection(asyncio.Protocol):
         """What answers the requests of this connection."""
         return self._runner
 
+    @property
+    def cycle(self) -> RequestCycle | None:
+        """The request being received or answered."""
+        return self._cycle
+
     def _hand_over(self) -> None:
+        """Have the request that waits answered, unless too many are being answered already."""
+        cycle = self._cycle
+        if cycle is None or not self.is_waiting:
+            return
+        admission = self._server.admission
+        if admission is None or cycle.scope["path"] in self._server.exempt_paths or admission.enters(cycle):
+            self.answer_now()
+        elif admission.waits(self, cycle):
+            self._wait_until(self._server.now() + self._server.timeouts.queue)
+        else:
+            self._turn_away()
+
+    def answer_now(self) -> None:
         """Have the request that waits answered: by the idle runner, or by a new one."""
         cycle = self._cycle
-        if not self.is_waiting or cycle is None:
+        if cycle is None or not self.is_waiting:
             return
         self.is_waiting = False
         if self._runner is not None and self._runner.is_idle:
@@ -247,6 +366,20 @@ class HttpConnection(asyncio.Protocol):
             self._part_with_runner()
             self._runner = self._server.make_runner(self, cycle)
 
+    def _turn_away(self) -> None:
+        """Answer 503 in the application's place."""
+        cycle = self._cycle
+        if cycle is not None and self.is_waiting:
+            self._give_up_place(cycle)
+            self.is_waiting = False
+            self._server.turn_away(cycle)
+
+    def _give_up_place(self, cycle: RequestCycle) -> None:
+        """Let others go before a request that is not handed over yet, and never will be."""
+        if self.is_waiting and self._server.admission is not None:
+            self._server.admission.gives_up(self)
+            self._server.request_done(cycle)
+
     def _part_with_runner(self) -> None:
         """Leave a runner alone with what its application does after the response."""
         runner, self._runner = self._runner, None
@@ -254,103 +387,128 @@ class HttpConnection(asyncio.Protocol):
             self._server.adopt(runner)
             runner.detach()
 
-    def next_cycle(self) -> RequestCycle | None:
-        """Return the request that waits for an answer, or None."""
-        if not self.is_waiting:
-            return None
-        self.is_waiting = False
-        return self._cycle
-
     def runner_ended(self, runner: Runner) -> None:
-        """Replace a runner that answers nothing more, if a request waits."""
+        """Forget a runner that answers nothing more."""
         if runner is self._runner:
             self._runner = None
-            if self.is_waiting:
-                self._hand_over()
         else:
             self._server.runner_ended(runner)
 
-    # -- called by the server --------------------------------------------------------------------------
+    # -- time ------------------------------------------------------------------------------------------
 
-    def expire(self) -> None:
-        """End a connection whose deadline passed: quietly between requests, with 408 inside a head."""
-        if self._codec.is_inside_head and not self._is_closing:
-            self._refuse(ProtocolError(_REQUEST_TIMEOUT, "request head took too long"))
-        elif not self._is_closing:
-            self._close()
+    def _wait_until(self, deadline: float) -> None:
+        self.deadline = deadline
+        if deadline < self.due:
+            self._server.timers.place(self)
+
+    def _watch_body(self, cycle: RequestCycle) -> None:
+        """See to it that the rest of a request body does not take for ever."""
+        limits, timeouts = self._server.limits, self._server.timeouts
+        if self._body_pace is None and limits.request_body_rate and not cycle.is_request_complete:
+            self._body_pace = BodyPace(timeouts.request_body, limits.request_body_rate, self._server.now())
+            self._watch()
+
+    def _watch_sending(self) -> None:
+        """See to it that what waits to be sent does not wait for ever."""
+        if self._send_pace is None:
+            now = self._server.now()
+            self._send_pace = SendPace(self._server.timeouts.write_stall, self._progress(), now)
+            self._watch()
+
+    def _progress(self) -> int:
+        """Return a number that changes with every byte the client takes."""
+        sent_of_file = self._file.sent if self._file is not None else 0
+        return sent_of_file - self._transport.get_write_buffer_size()
+
+    def _watch(self) -> None:
+        """Be woken when the next of both paces is due."""
+        paces = (self._body_pace, self._send_pace)
+        self._wait_until(min((pace.due for pace in paces if pace is not None), default=NEVER))
+
+    def expire(self, now: float) -> None:
+        """Do what has to be done at the deadline."""
+        if self._send_pace is not None and self._send_pace.is_stalled(self._progress(), now):
+            self._server.logger.debug("A client took nothing of its response for too long.")
+            self._transport.abort()
+        elif self._is_closing:
+            self._expire_closing(now)
+        elif self._cycle is None:
+            self._expire_between()
+        elif self.is_waiting:
+            self._turn_away()
         else:
-            self._give_up_unless_flushing()
+            self._expire_body(now)
+
+    def _expire_between(self) -> None:
+        """End a connection that waits for a request: quietly, or with 408 when a head has begun."""
+        if self._codec.is_inside_head:
+            self._refuse(ProtocolError(HTTPStatus.REQUEST_TIMEOUT, "request head took too long"))
+        elif self._send_pace is not None:  # its client is still busy with the last response
+            self._watch()
+        else:
+            self._close()
+
+    def _expire_body(self, now: float) -> None:
+        """End a connection whose request body comes too slowly."""
+        pace, cycle = self._body_pace, self._cycle
+        if pace is not None and cycle is not None:
+            if self._reading_paused or (cycle.inbox is not None and cycle.inbox.expects_continue):
+                pace.excuse()
+            if pace.is_too_slow(now):
+                self._refuse(ProtocolError(HTTPStatus.REQUEST_TIMEOUT, "request body came too slowly"))
+                return
+        self._watch()
+
+    def _expire_closing(self, now: float) -> None:
+        """End a closing connection for good, unless its client is still taking in the response."""
+        if not self._transport.get_write_buffer_size():
+            self._transport.abort()
+            return
+        if self._send_pace is None:
+            self._watch_sending()
+        self._wait_until(now + self._server.timeouts.linger)
 
     def drain(self, idle: float) -> None:
-        """Let the running request be the last; close after ``idle`` seconds without one."""
-        if self._cycle is None and not self._is_closing:
-            self.deadline = min(self.deadline, self.idle_since + idle)
+        """Let the running request be the last; close once there was none for ``idle`` seconds."""
+        if self._cycle is None and not self._is_closing and not self._codec.is_inside_head:
+            self._wait_until(min(self.deadline, self._idle_from + idle))
 
     def abort(self) -> None:
         """End the connection at once."""
         self._transport.abort()
 
-    # -- the connection itself -------------------------------------------------------------------------
-
-    def _expect_rest_of_head(self) -> None:
-        """Give a request head that has begun its own time, counted from its first bytes."""
-        if self.idle_since is not _NEVER:
-            self.idle_since = _NEVER
-            self.deadline = self._server.now() + self._server.timeouts.request_head
-
-    def _pause_reading(self) -> None:
-        if not self._reading_paused:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if self._reading_paused and not self._is_closing:
-            self._reading_paused = False
-            self._transport.resume_reading()
+    # -- the end of the connection ---------------------------------------------------------------------
 
     def _refuse(self, error: ProtocolError) -> None:
-        """Answer what cannot be understood, once the requests before it are answered."""
+        """Answer what cannot be understood."""
         self._server.logger.warning("Invalid HTTP request received: %s.", error)
         self._is_closing = True
-        self._refusal = error
-        self._drop_unfinished()
+        if self._cycle is not None:
+            self._drop_unfinished(self._cycle)
         if self._cycle is None and not self._transport.is_closing():
-            self._send_refusal(error)
+            self._send_refusal(error.status)
 
-    def _drop_unfinished(self) -> None:
+    def _drop_unfinished(self, cycle: RequestCycle) -> None:
         """Give up the request that is being received: its body will never be whole."""
-        cycle = self._receiving()
-        if cycle is None or cycle.is_request_complete:
-            return
+        self._give_up_place(cycle)
         cycle.client_left()
-        if self._queue:
-            self._queue.pop()
-            return
         self._cycle = None
         self.is_waiting = False
         if cycle.is_response_begun:
             self._transport.abort()
 
-    def _send_refusal(self, error: ProtocolError) -> None:
+    def _send_refusal(self, status: HTTPStatus) -> None:
         body = b"Invalid HTTP request received."
         fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n"
         general = self._server.general_fields(0)
-        self.write(b"%b%b%b\r\n%b" % (status_line(error.status), general, fields % len(body), body))
+        self.write(b"%b%b%b\r\n%b" % (status_line(status), general, fields % len(body), body))
         self._close_lingering()
 
     def _close(self) -> None:
+        """Close as soon as everything is sent."""
         self._is_closing = True
-        self.deadline = self._server.now() + _STALL
         self._transport.close()
-
-    def _give_up_unless_flushing(self) -> None:
-        """End a closing connection for good, unless its client is still taking in the response."""
-        unsent = self._transport.get_write_buffer_size()
-        if unsent > 0 and unsent != self._unsent:
-            self._unsent = unsent
-            self.deadline = self._server.now() + _STALL
-        else:
-            self._transport.abort()
+        self._wait_until(self._server.now() + self._server.timeouts.linger)
 
     def _close_lingering(self) -> None:
         """Say that nothing more will be sent, then take in what the client still sends.
@@ -359,20 +517,10 @@ class HttpConnection(asyncio.Protocol):
         could lose the response with it (RFC 9112 section 9.6).
         """
         self._is_closing = True
+        self._held = b""
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self.deadline = self._server.now() + _LINGER
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()
-
-
-def _address(name: object, *, own: bool = False) -> Address | None:
-    """Return host and port as ASGI wants them; a Unix socket has its path as host, and only on our side."""
-    match name:
-        case (str(host), int(port), *_):
-            return host, port
-        case str(path) if own and path:
-            return path, None
-        case _:
-            return None
+        self._wait_until(self._server.now() + self._server.timeouts.linger)

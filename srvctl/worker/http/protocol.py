@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, Protocol
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
 
-#: RFC 3986 section 3.2.2 (reg-name, IPv4 or bracketed IP-literal) with an optional port; may be empty.
-VALID_HOST: Final = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,53 +19,77 @@ class ProtocolError(Exception):
         status: The status to answer with.
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
         self.status = status
 
 
+def bad_request(reason: str) -> ProtocolError:
+    """Return the error for what has no place in HTTP."""
+    return ProtocolError(HTTPStatus.BAD_REQUEST, reason)
+
+
+@dataclass(slots=True, eq=False)
+class RequestHead:
+    """The head of a request, checked. Never changed, because a codec may hand it over again.
+
+    Attributes:
+        method: As sent, e.g. ``GET``.
+        target: The request target as sent.
+        version: ``1.0`` or ``1.1``.
+        headers: Names in lower case; order and repetitions as sent.
+        keep_alive: The client lets the connection go on after this request.
+        length: Bytes of the body; None when only its end will tell (RFC 9112 section 6.3).
+        expects_continue: The client waits for ``100 Continue`` before it sends the body.
+        takes_trailers: The client reads trailer fields (RFC 9110 section 6.5.1).
+    """
+
+    method: str
+    target: bytes
+    version: str
+    headers: Sequence[tuple[bytes, bytes]]
+    keep_alive: bool = True
+    length: int | None = 0
+    expects_continue: bool = False
+    takes_trailers: bool = False
+
+
 class RequestSink(Protocol):
-    """Takes what a codec reads, for each request: a head and, if it has a body, its pieces and an end."""
+    """Takes what a codec reads: for each request a head and, unless its length is 0, pieces and an end."""
 
-    def head_received(
-        self,
-        method: str,
-        target: bytes,
-        version: str,
-        headers: Headers,
-        keep_alive: bool,
-        has_body: bool,
-        expects_continue: bool,
-    ) -> None:
-        """Take the head of the next request, checked.
-
-        Args:
-            method: The method as sent, e.g. ``GET``.
-            target: The request target as sent.
-            version: ``1.0`` or ``1.1``.
-            headers: Names in lower case; order and repetitions as sent.
-            keep_alive: The client lets the connection go on after this request.
-            has_body: The message has a body, maybe empty; without one it is complete, and no end follows.
-            expects_continue: The client waits for ``100 Continue`` before it sends the body.
+    def head_received(self, head: RequestHead) -> None:
+        """Take the head of the next request; with a length of 0 the request is complete.
 
         Raises:
-            ProtocolError: The target cannot be understood.
+            ProtocolError: The target cannot be understood, or the body is too long.
         """
 
     def body_received(self, data: bytes) -> None:
-        """Take a piece of its body, never empty."""
+        """Take a piece of its body, never empty.
+
+        Raises:
+            ProtocolError: The body is too long.
+        """
 
     def request_ended(self) -> None:
         """Learn that the request is complete."""
 
 
 class Codec(Protocol):
-    """Turns the bytes of one connection into requests."""
+    """Turns the bytes of one connection into requests, one at a time."""
 
     is_inside_head: bool  #: a head has begun and is not complete
 
-    def feed(self, data: bytes) -> None:
-        """Read on.
+    def feed(self, data: bytes, start: int = 0) -> int:
+        """Read on, up to the end of one request at most.
+
+        Args:
+            data: What was received.
+            start: Where in it to begin.
+
+        Returns:
+            Where in it reading stopped: its length, or the end of a request. What lies behind belongs to
+            the next request and is fed once that may begin.
 
         Raises:
             ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.

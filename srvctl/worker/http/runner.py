@@ -9,7 +9,7 @@ cancelled, is given up for a new one.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from srvctl.worker.http.cycle import ClientDisconnected
 
@@ -19,17 +19,9 @@ if TYPE_CHECKING:
 
     from srvctl.worker.http.cycle import Application, RequestCycle
 
-#: Pipelined requests answered in a row before other connections get their turn.
-_IN_A_ROW: Final = 16
-
 
 class RunnerHost(Protocol):
     """What a runner needs of its connection."""
-
-    is_waiting: bool  #: a request waits that no runner has
-
-    def next_cycle(self) -> RequestCycle | None:
-        """Return that request, which is the caller's now."""
 
     def runner_ended(self, runner: Runner) -> None:
         """Learn that this runner answers nothing more."""
@@ -46,6 +38,7 @@ class Runner:
         loop: The running loop.
         context: What the context of each request starts from.
         cycle: The first request.
+        on_return: Is told whenever the application is done with a request.
     """
 
     __slots__ = (
@@ -59,6 +52,7 @@ class Runner:
         "_is_cancelled",
         "_is_detached",
         "_loop",
+        "_on_return",
         "_step",
         "is_idle",
         "task",
@@ -73,8 +67,10 @@ class Runner:
         loop: asyncio.AbstractEventLoop,
         context: Context,
         cycle: RequestCycle,
+        on_return: Callable[[RequestCycle], object] | None = None,
     ) -> None:
         self._host = host
+        self._on_return = on_return
         self._application = application
         self._loop = loop
         self._clean_context = context
@@ -101,8 +97,7 @@ class Runner:
             self.wake(None)
 
     async def _run(self) -> None:
-        host, application, task = self._host, self._application, self.task
-        in_a_row = 0
+        host, application, on_return, task = self._host, self._application, self._on_return, self.task
         try:
             while (cycle := self._cycle) is not None:
                 try:
@@ -112,17 +107,14 @@ class Runner:
                 else:
                     if result is not None or not cycle.is_response_complete:
                         cycle.returned(result)
+                if on_return is not None:
+                    on_return(cycle)
                 if self._is_detached or task.cancelling() or not self._is_context_clean():
                     break
-                if not host.is_waiting:
-                    in_a_row = 0
-                    await self
-                    continue
-                self._cycle = host.next_cycle()
-                in_a_row += 1
-                if in_a_row % _IN_A_ROW == 0:
-                    await asyncio.sleep(0)
+                await self
         finally:
+            if on_return is not None and self._cycle is not None:
+                on_return(self._cycle)  # in case it was cancelled
             host.runner_ended(self)
 
     def _take_exception(self, cycle: RequestCycle, error: BaseException) -> None:

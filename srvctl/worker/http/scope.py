@@ -5,101 +5,128 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
-from srvctl.worker.http.protocol import VALID_HOST, ProtocolError
+from srvctl.logs.access.record import client_text
+from srvctl.worker.http.protocol import bad_request
+from srvctl.worker.http.request_head import VALID_HOST
+from srvctl.worker.proxy.forwarding import without_imitations
 
 if TYPE_CHECKING:
-    from srvctl.worker.http.protocol import Headers
+    from srvctl.worker.http.protocol import Headers, RequestHead
+    from srvctl.worker.http.surroundings import Extensions, Surroundings
 
-Address = tuple[str, int | None]
 Scope = dict[str, Any]
 
 SPEC_VERSION: Final = "2.5"
-_BAD_REQUEST: Final = 400
 # As numbers: CPython looks for a byte several times faster than for a bytes object of length one.
 _SLASH: Final = ord("/")
 _NUMBER_SIGN: Final = ord("#")
 _PERCENT: Final = ord("%")
 
 
+#: Extensions that not every request can have: HTTP/1.0 knows no interim responses and no chunks, and
+#: trailers are for clients that ask for them.
+_EARLY_HINT: Final = "http.response.early_hint"
+_TRAILERS: Final = "http.response.trailers"
+
+
 class ScopeMaker:
     """Makes the scopes of one connection.
 
-    What they have in common is kept in a template, whose copy is cheaper than a new dictionary; so are the
-    paths of the last target, because clients that keep a connection often ask for the same again.
-
-    Args:
-        scheme: ``http`` or ``https``.
-        client: Host and port of the client, if it has any.
-        server: Our own side of the connection.
-        root_path: Where the application is mounted.
-        state: What the lifespan left for requests, each of which gets its own shallow copy; None for nothing.
+    The scope of the last head is kept as a template, whose copy is cheaper than a new dictionary: clients
+    that keep a connection often ask for the same again, and codecs then hand over the same head.
     """
 
-    __slots__ = ("_root_path", "_state", "_target", "_template")
+    __slots__ = ("_around", "_client_text", "_extensions", "_head", "_headers", "_template")
 
-    def __init__(
-        self,
-        scheme: str,
-        client: Address | None,
-        server: Address | None,
-        root_path: str,
-        state: dict[str, Any] | None,
-    ) -> None:
-        self._root_path = root_path
-        self._state = state
-        self._target = b""
-        self._template: Scope = {
-            "type": "http",
-            "asgi": None,
-            "http_version": "1.1",
-            "server": server,
-            "client": client,
-            "scheme": scheme,
-            "method": "",
-            "root_path": root_path,
-            "path": "",
-            "raw_path": b"",
-            "query_string": b"",
-            "headers": [],
-        }
-        if state is not None:
-            self._template["state"] = state
+    _template: Scope
+    _headers: Headers
+    _extensions: Extensions
 
-    def make(self, method: str, target: bytes, version: str, headers: Headers) -> Scope:
-        """Return the scope of one request.
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._client_text: str | None = None
+        self._head: RequestHead | None = None
+
+    def make(self, head: RequestHead) -> Scope:
+        """Return the scope of one request; what it holds is the application's, to change as it likes.
 
         Raises:
             ProtocolError: The request target cannot be understood.
         """
-        if target != self._target:
-            self._take_target(method, target, headers)
+        if head is not self._head:
+            self._prepare(head)
         scope = self._template.copy()
         scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
-        scope["method"] = method
-        scope["headers"] = headers
-        if version != "1.1":
-            scope["http_version"] = version
-        if self._state is not None:
-            scope["state"] = self._state.copy()
+        scope["headers"] = self._headers.copy()
+        scope["extensions"] = self._extensions.copy()
+        state = self._around.state
+        if state is not None:
+            scope["state"] = state.copy()
         return scope
 
-    def _take_target(self, method: str, target: bytes, headers: Headers) -> None:
-        """Put the paths of a request target into the template."""
-        self._target = b""
-        path_and_query = target if target[0] == _SLASH else _origin_form(method, target, headers)
-        if not target.isascii() or _NUMBER_SIGN in target:
-            raise ProtocolError(_BAD_REQUEST, "invalid request target")  # RFC 9112 section 3.2.1
-        raw_path, _, query = path_and_query.partition(b"?")
-        path = (
-            unquote_to_bytes(raw_path).decode("utf-8", "replace")
-            if _PERCENT in raw_path
-            else raw_path.decode()
-        )
-        self._template["path"] = self._root_path + path
-        self._template["raw_path"] = self._root_path.encode() + raw_path
-        self._template["query_string"] = query
-        if target[0] == _SLASH:  # the other forms also depend on the method or change the headers
-            self._target = target
+    @property
+    def client_text(self) -> str:
+        """The client of the last scope, as the access log shows it."""
+        if self._client_text is None:
+            self._client_text = client_text(self._template["client"])
+        return self._client_text
+
+    @property
+    def log_target(self) -> bytes:
+        """The path and query of the last scope, as the access log shows them."""
+        path: bytes = self._template["raw_path"]
+        query: bytes = self._template["query_string"]
+        return path + b"?" + query if query else path
+
+    def _prepare(self, head: RequestHead) -> None:
+        """Make the template for a head."""
+        around, headers = self._around, list(head.headers)
+        self._head = self._client_text = None
+        path, raw_path, query = _paths(head, headers)
+        # Every key a scope can have: a copied dictionary that gets a new key is rebuilt.
+        self._template = {
+            "type": "http",
+            "asgi": None,
+            "http_version": head.version,
+            "server": around.server,
+            "client": around.client,
+            "scheme": around.scheme,
+            "method": head.method,
+            "root_path": around.root_path,
+            "path": around.root_path + path,
+            "raw_path": around.root_path.encode() + raw_path,
+            "query_string": query,
+            "headers": without_imitations(headers),
+            "extensions": None,
+        }
+        if around.state is not None:
+            self._template["state"] = None
+        if around.forwarding is not None:
+            around.forwarding.apply(self._template)
+        self._headers = self._template["headers"]
+        self._extensions = _extensions_for(head, around)
+        self._head = head
+
+
+def _extensions_for(head: RequestHead, around: Surroundings) -> Extensions:
+    extensions = dict(around.extensions)
+    if head.version == "1.0":
+        extensions.pop(_EARLY_HINT, None)
+    if head.version == "1.0" or not head.takes_trailers:
+        extensions.pop(_TRAILERS, None)
+    return extensions
+
+
+def _paths(head: RequestHead, headers: Headers) -> tuple[str, bytes, bytes]:
+    """Return decoded path, raw path and query of a request target; may put its authority into the headers."""
+    target = head.target
+    if not target.isascii() or _NUMBER_SIGN in target:
+        raise bad_request("invalid request target")  # RFC 9112 section 3.2.1
+    path_and_query = target if target[0] == _SLASH else _origin_form(head.method, target, headers)
+    raw_path, _, query = path_and_query.partition(b"?")
+    if _PERCENT in raw_path:
+        return unquote_to_bytes(raw_path).decode("utf-8", "replace"), raw_path, query
+    return raw_path.decode(), raw_path, query
 
 
 def _origin_form(method: str, target: bytes, headers: Headers) -> bytes:
@@ -108,11 +135,11 @@ def _origin_form(method: str, target: bytes, headers: Headers) -> bytes:
         return target
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() not in {b"http", b"https"}:
-        raise ProtocolError(_BAD_REQUEST, "invalid request target")
+        raise bad_request("invalid request target")
     end = min((index for index in (rest.find(b"/"), rest.find(b"?")) if index >= 0), default=len(rest))
     authority, path = rest[:end], rest[end:]
     if not authority or not VALID_HOST.fullmatch(authority):  # nor may it carry a user name
-        raise ProtocolError(_BAD_REQUEST, "invalid authority in the request target")
+        raise bad_request("invalid authority in the request target")
     # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces the Host sent beside it.
     headers[:] = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
     return path if path[:1] == b"/" else b"/" + path

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from srvctl.worker.http.cycle import RequestCycle
+    from srvctl.worker.http.file_body import FileBody
 
 HEAD_SIZE = 1024
 FIELDS = 10
@@ -148,11 +149,15 @@ class FakeServer:
     def __init__(self) -> None:
         self.is_draining = False
         self.all_general_fields = b"date: now\r\nserver: fake\r\n"
+        self.debugged: list[object] = []
         self.reports: list[tuple[BaseException | None, str]] = []
 
     def general_fields(self, says: int) -> bytes:
         date = b"" if says & DATE else b"date: now\r\n"
         return date + (b"" if says & SERVER else b"server: fake\r\n")
+
+    def debug(self, info: object) -> None:
+        self.debugged.append(info)
 
     def report(self, error: BaseException | None, text: str) -> None:
         self.reports.append((error, text))
@@ -176,6 +181,9 @@ class FakeHost:
     def _writelines(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             self._write(piece)
+
+    async def send_file(self, body: FileBody) -> None:
+        self.sent += body.read(body.left)
 
     def body_taken(self) -> None:
         self.taken += 1

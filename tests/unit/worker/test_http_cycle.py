@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import array
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from srvctl.worker.http.cycle import ClientDisconnected, RequestCycle
 from srvctl.worker.http.headers import HeaderError
+from srvctl.worker.http.protocol import RequestHead
 from tests.unit.worker.recording import FakeHost, FakeServer, is_waiting, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]}
 GENERAL = b"date: now\r\nserver: fake\r\n"
@@ -29,10 +33,14 @@ class Talk:
         keep_alive: bool = True,
         expects_continue: bool = False,
         is_complete: bool = True,
+        takes_trailers: bool = False,
+        extensions: Iterable[str] = (),
     ) -> None:
         self.host, self.server = FakeHost(), FakeServer()
-        self.cycle = RequestCycle(self.host, self.server, {}, method, version, keep_alive, expects_continue)
-        self.cycle.is_request_complete = is_complete
+        length = 0 if is_complete else None
+        head = RequestHead(method, b"/", version, (), keep_alive, length, expects_continue, takes_trailers)
+        scope: dict[str, Any] = {"extensions": {name: {} for name in extensions}}
+        self.cycle = RequestCycle(self.host, self.server, head, scope)
 
     def send(self, message: dict[str, Any]) -> None:
         step(self.cycle.send(message))
@@ -575,7 +583,8 @@ def is_waiting_for_more(talk: Talk) -> bool:
             return is_waiting(coroutine)
         finally:
             coroutine.close()
-            talk.cycle._waiters = None
+            assert talk.cycle.inbox is not None
+            talk.cycle.inbox._waiters.clear()
 
     return asyncio.run(scenario())
 
@@ -586,9 +595,10 @@ def test_pieces_of_a_body() -> None:
     assert is_waiting_for_more(talk)
     talk.cycle.body_received(b"a")
     talk.cycle.body_received(b"b")
-    assert talk.cycle.unread_size == 2
+    assert talk.cycle.inbox is not None
+    assert talk.cycle.inbox.size == 2
     assert talk.receive() == {"type": "http.request", "body": b"ab", "more_body": True}
-    assert (talk.host.taken, talk.cycle.unread_size) == (1, 0)
+    assert (talk.host.taken, talk.cycle.inbox.size) == (1, 0)
     assert is_waiting_for_more(talk)
     talk.cycle.body_received(b"c")
     talk.cycle.request_ended()
@@ -640,7 +650,6 @@ def test_a_whole_body_is_still_there_after_the_client_finished() -> None:
     talk.start()
     talk.body(b"a")
     assert talk.state == "ended"
-    assert not talk.cycle.keep_alive
 
 
 def test_after_the_response_there_is_only_the_disconnect() -> None:
@@ -666,7 +675,8 @@ def test_an_unread_body_is_not_kept_after_the_response() -> None:
     talk.body()
     talk.cycle.body_received(b"a")
     talk.cycle.request_ended()
-    assert talk.cycle.unread_size == 0
+    assert talk.cycle.inbox is not None
+    assert talk.cycle.inbox.size == 0
     assert talk.receive() == DISCONNECT
 
 

@@ -15,7 +15,7 @@ import anyio
 import pytest
 import uvloop
 
-from srvctl.settings.groups import HttpSettings, LimitSettings, TimeoutSettings
+from srvctl.settings.groups import Settings, TimeoutSettings
 from srvctl.worker.server import Server
 
 if TYPE_CHECKING:
@@ -69,12 +69,9 @@ def run(request: pytest.FixtureRequest) -> Callable[..., None]:
             loop.set_exception_handler(lambda _, context: complaints.append(context))
             server = Server(
                 application,
+                Settings(timeouts=TimeoutSettings(**timeouts)),
                 state=None,
                 context=contextvars.copy_context(),
-                root_path="",
-                http=HttpSettings(),
-                limits=LimitSettings(),
-                timeouts=TimeoutSettings(**timeouts),
             )
             listener = await loop.create_server(server._connect, "127.0.0.1", 0)
             port = listener.sockets[0].getsockname()[1]

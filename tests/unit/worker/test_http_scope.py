@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from srvctl.worker.http.protocol import ProtocolError
+from srvctl.worker.http.protocol import ProtocolError, RequestHead
 from srvctl.worker.http.scope import ScopeMaker
+from srvctl.worker.http.surroundings import Surroundings
 
 HOST = (b"host", b"sent.example")
 
@@ -20,8 +21,14 @@ def scope_of(
     version: str = "1.1",
     state: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    scopes = ScopeMaker("http", ("192.0.2.1", 4000), ("192.0.2.2", 80), root_path, state)
-    return scopes.make(method, target, version, [HOST, *fields])
+    return maker(root_path, state).make(RequestHead(method, target, version, [HOST, *fields]))
+
+
+def maker(root_path: str = "", state: dict[str, Any] | None = None) -> ScopeMaker:
+    around = Surroundings(
+        client=("192.0.2.1", 4000), server=("192.0.2.2", 80), root_path=root_path, state=state
+    )
+    return ScopeMaker(around)
 
 
 def test_a_whole_scope() -> None:
@@ -39,6 +46,7 @@ def test_a_whole_scope() -> None:
         "headers": [HOST, (b"x-one", b"1"), (b"x-one", b"2")],
         "client": ("192.0.2.1", 4000),
         "server": ("192.0.2.2", 80),
+        "extensions": {},
     }
 
 
@@ -148,19 +156,19 @@ def test_requests_share_nothing_that_can_be_changed() -> None:
     """Neither with each other nor with what comes after."""
     shared = ["kept"]
     state = {"pool": shared}
-    scopes = ScopeMaker("http", None, None, "", state)
+    scopes, head = maker(state=state), RequestHead("GET", b"/", "1.1", [HOST])
 
     def next_scope() -> dict[str, Any]:
-        return scopes.make("GET", b"/", "1.1", [HOST])
+        return scopes.make(head)
 
     first = next_scope()
     first["asgi"]["spoilt"] = True
     first["headers"].append((b"spoilt", b"1"))
     first["state"]["spoilt"] = True
     first["spoilt"] = True
-    first["extensions"] = {}
+    first["extensions"]["spoilt"] = {}
     second = next_scope()
-    assert second == {**scope_of(b"/", state=state), "client": None, "server": None}
+    assert second == scope_of(b"/", state=state)
     assert second["state"]["pool"] is shared, "the copy is shallow"
     assert state == {"pool": shared}
     ours = [value for value in first.values() if isinstance(value, (dict, list, set))]
@@ -175,7 +183,7 @@ def test_state_is_there_only_if_there_is_a_lifespan() -> None:
 
 def test_what_is_remembered_of_a_target_changes_no_other_request() -> None:
     """Each is what it would be on a connection of its own."""
-    maker = ScopeMaker("http", ("192.0.2.1", 4000), ("192.0.2.2", 80), "/api", None)
+    scopes = maker("/api")
     seen = []
     requests = [
         ("GET", b"/a?b", "1.1"),
@@ -189,10 +197,11 @@ def test_what_is_remembered_of_a_target_changes_no_other_request() -> None:
         ("GET", b"/a", "1.1"),
     ]
     for method, target, version in requests:
-        seen.append(maker.make(method, target, version, [HOST]))
+        head = RequestHead(method, target, version, [HOST])
+        seen.append(scopes.make(head))
         with pytest.raises(ProtocolError):
-            maker.make(method, target + b"#", version, [HOST])
-        seen.append(maker.make(method, target, version, [HOST]))
+            scopes.make(RequestHead(method, target + b"#", version, [HOST]))
+        seen.append(scopes.make(head))
     alone = [
         scope_of(target, method=method, version=version, root_path="/api")
         for method, target, version in requests
@@ -202,7 +211,7 @@ def test_what_is_remembered_of_a_target_changes_no_other_request() -> None:
 
 def test_an_asterisk_is_not_remembered() -> None:
     """RFC 9112 section 3.2.4: only for OPTIONS, whatever came before."""
-    maker = ScopeMaker("http", None, None, "", None)
-    maker.make("OPTIONS", b"*", "1.1", [HOST])
+    scopes = maker()
+    scopes.make(RequestHead("OPTIONS", b"*", "1.1", [HOST]))
     with pytest.raises(ProtocolError):
-        maker.make("GET", b"*", "1.1", [HOST])
+        scopes.make(RequestHead("GET", b"*", "1.1", [HOST]))

@@ -8,8 +8,8 @@ from email.utils import formatdate
 import pytest
 
 from srvctl.settings.groups import HttpSettings
+from srvctl.worker.general_fields import GeneralFields, http_date
 from srvctl.worker.http.headers import CLOSE, DATE, SERVER
-from srvctl.worker.server import GeneralFields, http_date
 
 
 @pytest.mark.parametrize(

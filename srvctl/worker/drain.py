@@ -1,0 +1,62 @@
+"""How a worker ends: in phases, so that each request gets the end it deserves.
+
+1. No more connections; those that idle are closed, running responses say ``Connection: close``.
+2. Event streams, which would go on for ever, are told that their client left: it will connect again.
+3. At the end of the grace all others are told so.
+4. Whoever does not end by itself then is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from srvctl.worker.http.cycle import RequestCycle
+    from srvctl.worker.server import Server
+
+#: Seconds for each of the last two steps. The master waits for them as well before it kills.
+LAST_STEP: Final = 1.0
+
+
+async def drain(server: Server, *, last: bool) -> None:
+    """Return when every request is answered or the time for that is over.
+
+    Args:
+        server: Serves no more afterwards.
+        last: Nobody takes over the listeners: what the kernel has queued on them is served first.
+    """
+    timeouts, logger = server.timeouts, server.logger
+    end = server.now() + timeouts.graceful_shutdown
+    await server.stop_accepting(last=last)
+    if busy := len(server.busy_runners()):
+        hint = " (CTRL+C to force quit)" if last else ""
+        logger.info("Waiting for %d request%s to finish.%s", busy, "s" * (busy > 1), hint)
+    await server.wait_until_quiet(min(timeouts.stream_shutdown, timeouts.graceful_shutdown))
+    _tell_disconnected(server, lambda cycle: cycle.is_event_stream)
+    await server.wait_until_quiet(end - server.now())
+    if _tell_disconnected(server, lambda _: True):
+        await server.wait_until_quiet(LAST_STEP)
+    await _cancel(server)
+    await server.close()
+
+
+def _tell_disconnected(server: Server, applies: Callable[[RequestCycle], bool]) -> int:
+    """Tell the applications of running requests that the client left, so that they end by themselves."""
+    cycles = [connection.cycle for connection in server.connections]
+    told = [cycle for cycle in cycles if cycle is not None and applies(cycle)]
+    for cycle in told:
+        cycle.client_finished()
+    return len(told)
+
+
+async def _cancel(server: Server) -> None:
+    tasks = [runner.task for runner in server.busy_runners()]
+    if not tasks:
+        return
+    server.logger.error("Cancel %d running task(s), timeout graceful shutdown exceeded", len(tasks))
+    for task in tasks:
+        task.cancel(msg="Task cancelled, timeout graceful shutdown exceeded")
+    await asyncio.wait(tasks, timeout=LAST_STEP)

@@ -1,0 +1,77 @@
+"""What the requests of one connection have in common, as its sockets and the settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from srvctl.worker.proxy.forwarding import Forwarding
+
+if TYPE_CHECKING:
+    from asyncio import BaseTransport
+    from collections.abc import Mapping
+
+    from srvctl.worker.proxy.forwarding import ProxyPolicy
+
+Address = tuple[str, int | None]
+Extensions = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the requests of one connection have in common.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        client: Host and port of the client, if it has any.
+        server: Our own side of the connection.
+        root_path: Where the application is mounted.
+        state: What the lifespan left for requests, each of which gets its own shallow copy; None for nothing.
+        extensions: The ASGI extensions that work here, each with what it says about itself.
+        forwarding: Believes the peer's forwarding headers; None when it is no trusted proxy.
+    """
+
+    scheme: str = "http"
+    client: Address | None = None
+    server: Address | None = None
+    root_path: str = ""
+    state: dict[str, Any] | None = None
+    extensions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    forwarding: Forwarding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Both ends of a connection.
+
+    Attributes:
+        client: Host and port of the other side, if it has any.
+        server: Our own: host and port, or the path of a Unix socket and None.
+        is_unix: It is a Unix socket.
+    """
+
+    client: Address | None
+    server: Address | None
+    is_unix: bool
+
+    @classmethod
+    def of(cls, transport: BaseTransport) -> Peer:
+        """Ask the transport."""
+        sockname = transport.get_extra_info("sockname")
+        is_unix = isinstance(sockname, (str, bytes))  # bytes: of the abstract namespace
+        server = (sockname, None) if isinstance(sockname, str) and sockname else _address(sockname)
+        return cls(_address(transport.get_extra_info("peername")), server, is_unix)
+
+    def forwarding(self, policy: ProxyPolicy) -> Forwarding | None:
+        """Return what reads the forwarding headers of this peer, if it is trusted."""
+        host = self.client[0] if self.client is not None else None
+        return Forwarding.for_peer(policy, host, is_unix=self.is_unix)
+
+
+def _address(name: object) -> Address | None:
+    """Return host and port; those of IPv6 have two parts more, and the client of a Unix socket has none."""
+    match name:
+        case (str(host), int(port), *_):
+            return host, port
+        case _:
+            return None
