@@ -22,9 +22,12 @@ class Handshake(ssl.SSLObject):
 
     Attributes:
         running: Those whose handshake runs. Weak: one that is given up is forgotten by everybody.
+        outgoing: What the client is to be sent.
     """
 
     running: WeakSet[Handshake] | None = None
+    outgoing: ssl.MemoryBIO | None = None
+    _failure: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
         """Go on with the handshake.
@@ -33,6 +36,8 @@ class Handshake(ssl.SSLObject):
             ssl.SSLWantReadError: The client's turn.
             ssl.SSLError: It failed.
         """
+        if self._failure is not None:
+            raise self._failure
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -41,6 +46,12 @@ class Handshake(ssl.SSLObject):
             self._end()
             # Scanners and browsers that dislike a certificate do it all day: not the operator's business.
             logger.debug("A TLS handshake failed: %s.", error.reason or error)
+            if self.outgoing is not None and self.outgoing.pending:
+                # Event loops throw away what a failed handshake would still send: the alert, from which a
+                # client learns why (RFC 8446 section 6.2). So they are told to send it and to read on; the
+                # client closes, or says more and is left, or is left when its time for a handshake is over.
+                self._failure = error.with_traceback(None)  # which would hold us
+                raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the alert is to be sent") from None
             raise
         self._end()
 

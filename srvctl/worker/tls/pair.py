@@ -50,8 +50,8 @@ def load_pair(context: ssl.SSLContext, key: str, entry: Entry, password: str | N
 
 
 def why(error: OSError | ValueError) -> str:
-    """Return what the system says of a file, without the path."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """Return what the system says of a file, without its path; Python itself refuses only a NUL in that."""
+    return (error.strerror if isinstance(error, OSError) else "no path has a NUL") or str(error)
 
 
 class _Password:

@@ -7,22 +7,25 @@ certificate, key, names, authorities, and nothing is closed.
 
 from __future__ import annotations
 
+import gc
 import logging
 import ssl
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from srvctl.worker.tls.context import ALPN, Contexts, ServedContext, build, files_of
 from srvctl.worker.tls.errors import TlsError
-from srvctl.worker.tls.handshake import ignore_names_that_are_no_text
+from srvctl.worker.tls.handshake import Handshake, ignore_names_that_are_no_text
 
 if TYPE_CHECKING:
     from srvctl.settings.groups import TlsSettings
-    from srvctl.worker.tls.handshake import Handshake
 
 logger = logging.getLogger("srvctl.error")
+
+_COLLECTION: Final = 0.5  #: seconds between two collections of garbage while handshakes are waited for
 
 #: What tells one version of a file from another; None for one that is not there.
 _Stamp = tuple[int, int, int, int] | None
@@ -58,8 +61,10 @@ class ReloadingContext(ssl.SSLContext):
         """Begin a connection; this is what asyncio and uvloop call."""
         default = self.contexts.default
         connection = default.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        connection.running = self.handshakes  # type: ignore[attr-defined] # of Handshake, sslobject_class
-        self.handshakes.add(connection)  # type: ignore[arg-type]
+        assert isinstance(connection, Handshake)  # noqa: S101 - the context's sslobject_class
+        connection.outgoing = outgoing
+        connection.running = self.handshakes
+        self.handshakes.add(connection)
         return connection
 
 
@@ -79,7 +84,7 @@ class Tls:
         self._alpn = alpn
         self._files = files_of(settings)
         self._stamps = self._look()
-        self._next_look = 0.0
+        self._next_look = self._next_collection = 0.0
         self._trouble = ""  #: why the files as they are cannot be used
         self._is_logged = False
         self.context = ReloadingContext.using(build(settings, alpn))
@@ -95,7 +100,11 @@ class Tls:
 
     @property
     def is_shaking_hands(self) -> bool:
-        """Whether a client that connected is not a connection of the server yet."""
+        """Whether a client that connected is no connection of the server yet; asked while draining."""
+        now = time.monotonic()
+        if self.context.handshakes and now >= self._next_collection:
+            self._next_collection = now + _COLLECTION
+            gc.collect()  # of a handshake that failed, asyncio leaves only a circle of references
         return len(self.context.handshakes) > 0
 
     def tick(self, now: float) -> None:

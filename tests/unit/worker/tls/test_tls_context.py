@@ -305,7 +305,7 @@ def odd(tmp_path: Path, pair: Pair, authority: Authority) -> dict[str, str]:
     [
         ("missing", "cannot be read: No such file or directory"),
         ("folder", "cannot be read: Is a directory"),
-        ("nul", "cannot be read: embedded null byte"),
+        ("nul", "cannot be read: no path has a NUL"),
         ("garbage", NO_CERTIFICATE),
         ("empty", NO_CERTIFICATE),
         ("key", NO_CERTIFICATE),
@@ -410,7 +410,7 @@ def test_a_file_that_is_replaced_while_it_is_read(
             "tls.keylog: /nowhere/keys cannot be written: No such file or directory",
         ),
         ({"keylog": "/tmp"}, "tls.keylog: /tmp cannot be written: Is a directory"),
-        ({"keylog": "a\0b"}, "tls.keylog: a\0b cannot be written: embedded null byte"),
+        ({"keylog": "a\0b"}, "tls.keylog: a\0b cannot be written: no path has a NUL"),
     ],
 )
 def test_values_that_cannot_be_used(pair: Pair, others: dict[str, Any], message: str) -> None:
