@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from srvctl.worker.http.protocol import RequestHead, RequestSink
 
 _CRLF: Final = b"\r\n"
-_NOT_REMEMBERED: Final = b"\r\n\0"  #: begins no head and is no header section
 _LONGEST_REMEMBERED: Final = 2048  #: bytes; so much memory an idle connection may cost
 
 
@@ -34,7 +33,7 @@ class NativeCodec:
         "_head_bytes",
         "_limits",
         "_remaining",
-        "_section_start",
+        "_section",
         "_sink",
         "_unfinished",
         "is_inside_head",
@@ -48,9 +47,9 @@ class NativeCodec:
         self._remaining = 0  #: bytes of the body that are to come
         self._chunks: ChunkedBody | None = None  #: reads the body, if it comes in chunks
         # Clients that keep a connection repeat themselves: the last head is known by its bytes.
-        self._head_bytes = _NOT_REMEMBERED
-        self._section_start = 0  #: where in it the header section begins
         self._head: RequestHead
+        self._head_bytes: bytes | tuple[()] = ()  #: the empty tuple: no bytes start with it
+        self._section = b""  #: its header section, with the empty line
 
     def feed(self, data: bytes, start: int = 0) -> int:
         """Read on, up to the end of one request at most; return where reading stopped.
@@ -69,10 +68,10 @@ class NativeCodec:
             return self._read_body(data, start)
         if self._chunks is not None:
             return self._read_chunks(self._chunks, data, start)
-        start = skip_empty_lines(data, start)
         if data.startswith(self._head_bytes, start):
             head, end = self._head, start + len(self._head_bytes)
         else:
+            start = skip_empty_lines(data, start)
             end = data.find(END, start) + len(END)
             if end < len(END):
                 self._unfinished = data[start:]
@@ -97,14 +96,13 @@ class NativeCodec:
         check_sizes(line_end - start, end - start, self._limits)
         line = parse_line(data[start:line_end])
         section = data[line_end + 2 : end]
-        if section == self._head_bytes[self._section_start :]:
+        if section == self._section:
             headers = self._head.headers
         else:
             headers = parse_fields(section[: -len(END)], self._limits.request_fields)
         head = make_head(line, headers)
         if end - start <= _LONGEST_REMEMBERED:
-            self._head, self._head_bytes = head, data[start:end]
-            self._section_start = len(self._head_bytes) - len(section)
+            self._head, self._head_bytes, self._section = head, data[start:end], section
         return head
 
     def _read_body(self, data: bytes, start: int) -> int:

@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 _CRLF: Final = b"\r\n"
 _BLANKS: Final = b" \t"
-# As numbers: CPython counts a byte several times faster than a bytes object of length one.
-_LF: Final = 0x0A
-_CR: Final = 0x0D
-_TAB: Final = 0x09
 TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
 _TOKEN: Final = re.compile(TCHAR + rb"+")
-#: Everything a head may hold: visible characters, blank, tab, obs-text, and the line ends between lines.
-_ALLOWED: Final = bytes({_TAB, _LF, _CR, *range(0x20, 0x7F), *range(0x80, 0x100)})
+#: What a field line may hold (RFC 9110 section 5.5): visible characters, blank, tab, obs-text.
+_ALLOWED: Final = b"\t" + bytes({*range(0x20, 0x7F), *range(0x80, 0x100)})
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _PARTS_OF_LINE: Final = 3
 _MOST_DIGITS: Final = 18  #: of a length; more do not fit 63 bits
@@ -37,10 +33,12 @@ VALID_HOST: Final = re.compile(
 _SPECIAL: Final = frozenset(
     {b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"te"}
 )
-#: Names as sent, found valid before, in lower case. Filled by `_learn`.
-_names: Final[dict[bytes, bytes]] = {}
-_hosts: Final[set[bytes]] = set()  #: found valid before; most requests of a worker share a few
-_REMEMBERED: Final = 1024
+# Clients say the same things again and again: what was found valid before is known by its bytes.
+_fields: Final[dict[bytes, tuple[bytes, bytes]]] = {}  #: by their line
+_hosts: Final[set[bytes]] = set()
+_MOST_REMEMBERED: Final = 1024  #: of each, before they are forgotten and learned anew
+_LONGEST_REMEMBERED: Final = 160
+_SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})  #: not kept in memory
 _methods: Final = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")
 }
@@ -90,28 +88,25 @@ def parse_fields(section: bytes, most: int) -> Headers:
     if not section:
         return []
     lines = section.split(_CRLF)
-    breaks = len(lines) - 1
-    if section.count(_LF) != breaks or section.count(_CR) != breaks or section.translate(None, _ALLOWED):
-        raise bad_request("a header field contains a control character")  # RFC 9110 section 5.5
-    if breaks >= most:
+    if len(lines) > most:
         raise ProtocolError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
-    fields: Headers = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon:
-            raise bad_request("a header field without a colon")
-        fields.append((_names.get(name) or _learn(name), value.strip(_BLANKS)))
-    return fields
+    return [_fields.get(line) or _parse_field(line) for line in lines]
 
 
-def _learn(name: bytes) -> bytes:
-    """Return a field name in lower case. A folded line (RFC 9112 section 5.2) begins with no token either."""
-    if not _TOKEN.fullmatch(name):
+def _parse_field(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    if not colon:
+        raise bad_request("a header field without a colon")
+    if not _TOKEN.fullmatch(name):  # also a folded line (RFC 9112 section 5.2), as it begins with a blank
         raise bad_request("invalid header field name")
-    lowered = name.lower()
-    if len(_names) < _REMEMBERED and len(name) < _REMEMBERED:
-        _names[name] = lowered = _names.setdefault(lowered, lowered)
-    return lowered
+    if value.translate(None, _ALLOWED):
+        raise bad_request("a header field contains a control character")
+    field = (name.lower(), value.strip(_BLANKS))
+    if len(line) <= _LONGEST_REMEMBERED and field[0] not in _SECRET:
+        if len(_fields) >= _MOST_REMEMBERED:
+            _fields.clear()
+        _fields[line] = field
+    return field
 
 
 def make_head(line: RequestLine, headers: Sequence[tuple[bytes, bytes]]) -> RequestHead:
@@ -135,14 +130,16 @@ def make_head(line: RequestLine, headers: Sequence[tuple[bytes, bytes]]) -> Requ
 
 
 def _take_special(head: RequestHead, special: dict[bytes, list[bytes]]) -> None:
-    head.length = _length(special, head.version)
-    head.takes_trailers = b"trailers" in _list(special.get(b"te", []))
-    options = _list(special.get(b"connection", []))
-    # RFC 9112 section 9.3: of two options that contradict each other, close wins.
-    head.keep_alive = b"close" not in options and (head.keep_alive or b"keep-alive" in options)
-    expectations = _list(special.get(b"expect", []))
-    if expectations and head.version != "1.0":  # which knows none: RFC 9110 section 10.1.1
-        if set(expectations) != {b"100-continue"}:
+    if b"connection" in special:
+        options = _list(special[b"connection"])
+        # RFC 9112 section 9.3: of two options that contradict each other, close wins.
+        head.keep_alive = b"close" not in options and (head.keep_alive or b"keep-alive" in options)
+    if b"content-length" in special or b"transfer-encoding" in special:
+        head.length = _length(special, head.version)
+    if b"te" in special:
+        head.takes_trailers = b"trailers" in _list(special[b"te"])
+    if b"expect" in special and head.version != "1.0":  # which knows none: RFC 9110 section 10.1.1
+        if set(_list(special[b"expect"])) != {b"100-continue"}:
             raise ProtocolError(HTTPStatus.EXPECTATION_FAILED, "unknown expectation")
         head.expects_continue = head.length != 0
 
@@ -160,7 +157,9 @@ def _check_host(hosts: list[bytes], version: str) -> None:
     elif hosts[0] not in _hosts:
         if not VALID_HOST.fullmatch(hosts[0]):
             raise bad_request("invalid Host")
-        if len(_hosts) < _REMEMBERED:
+        if len(hosts[0]) <= _LONGEST_REMEMBERED:
+            if len(_hosts) >= _MOST_REMEMBERED:
+                _hosts.clear()
             _hosts.add(hosts[0])
 
 
@@ -174,8 +173,6 @@ def _length(special: dict[bytes, list[bytes]], version: str) -> int | None:
             raise bad_request("Content-Length beside Transfer-Encoding")
         _check_codings(_list(special[b"transfer-encoding"]))
         return None
-    if not lengths:
-        return 0
     if len(lengths) != 1:
         raise bad_request("more than one Content-Length")
     if not lengths[0].isdigit() or len(lengths[0]) > _MOST_DIGITS:
