@@ -47,10 +47,12 @@ class Format:
     Attributes:
         line: Returns the line of a record, with its end; pure ASCII where the format's own text is.
         needs_times: It shows ``duration`` or ``time``; else both may be left 0.
+        needs_details: It shows any field of a record from ``size`` on; else all may be left out.
     """
 
     line: Line
     needs_times: bool
+    needs_details: bool = True
 
 
 def check_format(text: str) -> None:
@@ -73,7 +75,7 @@ def compile_format(text: str, *, use_colors: bool = False) -> Format:
         FormatError: The text has an unknown atom, none, or a character that would break lines.
     """
     if text == "uvicorn":
-        return Format(uvicorn_line(use_colors=use_colors), needs_times=False)
+        return Format(uvicorn_line(use_colors=use_colors), needs_times=False, needs_details=False)
     if text == "json":
         return Format(json_line(), needs_times=True)
     return _compile(NAMED.get(text, text))

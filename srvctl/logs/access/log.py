@@ -61,6 +61,11 @@ class AccessLog:
         """Whether ``duration`` and ``time`` of the records are looked at."""
         return self._handler is not None and self._handler.form.needs_times
 
+    @property
+    def needs_details(self) -> bool:
+        """Whether any field of the records from ``size`` on is looked at."""
+        return self._handler is not None and self._handler.form.needs_details
+
     def log(self, record: AccessRecord) -> None:
         """Log a finished request."""
         if not self._is_awake:

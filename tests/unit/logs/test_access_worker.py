@@ -158,12 +158,16 @@ def test_a_worker_can_ask_whether_it_is_on(
     assert out.getvalue() == LINE * is_on
 
 
-@pytest.mark.parametrize(("form", "needs"), [("uvicorn", False), ("json", True)])
-def test_a_worker_can_ask_whether_to_look_at_the_clock(
-    out: io.StringIO, loop: Loop, form: str, needs: bool
+@pytest.mark.parametrize(
+    ("form", "times", "details"),
+    [("uvicorn", False, False), ("%{Referer}i", False, True), ("json", True, True)],
+)
+def test_a_worker_can_ask_what_it_need_not_find_out(
+    out: io.StringIO, loop: Loop, form: str, times: bool, details: bool
 ) -> None:
-    """Most need not."""
-    assert access_log(out, loop, form=form).needs_times is needs
+    """The line by default shows neither times nor anything else that costs."""
+    log = access_log(out, loop, form=form)
+    assert (log.needs_times, log.needs_details) == (times, details)
 
 
 def test_without_our_handler_nothing_is_asked_and_nothing_breaks(out: io.StringIO, loop: Loop) -> None:
@@ -172,7 +176,7 @@ def test_without_our_handler_nothing_is_asked_and_nothing_breaks(out: io.StringI
     listener = Listener()
     logging.getLogger("srvctl.access").handlers[:] = [listener]
     access = AccessLog(loop)
-    assert not access.needs_times
+    assert not access.needs_details
     access.log(RECORD)
     loop.turn()
     loop.wait()
