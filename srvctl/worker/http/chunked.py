@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CRLF: Final = b"\r\n"
+_CR: Final = 0x0D
 _MOST_DIGITS: Final = 15  #: of a chunk's size; more do not fit 63 bits
 _QUOTED: Final = rb'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
 #: RFC 9112 section 7.1.1, without the blanks that only old senders put there.
@@ -119,14 +120,15 @@ class ChunkedBody:
 
     def _read_trailer(self, data: bytes, start: int, _pieces: list[bytes]) -> int:
         """Read one line of the trailer section, which is dropped (RFC 9110 section 6.5.1)."""
-        end = data.find(_CRLF, start)
-        size = self._trailer + (len(data) if end < 0 else end + 2) - start
+        line_feed = data.find(b"\n", start)
+        size = self._trailer + (line_feed + 1 or len(data)) - start
         if size > self._max_trailer_size:
             raise ProtocolError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "trailer section too large")
-        if end < 0:
-            if b"\n" in data[start:]:
-                raise bad_request("a line ends in LF alone")
+        if line_feed < 0:
             return start
+        end = line_feed - 1
+        if end < start or data[end] != _CR:
+            raise bad_request("a line ends in LF alone")
         self._trailer = size
         if end == start:
             self.is_over = True

@@ -47,17 +47,18 @@ class H11Codec:
         """
         kept, self._unfinished = self._unfinished, b""
         if kept:  # part of no message's end, so reading stops behind it
-            return self._read(kept + data[start:], 0) - len(kept) + start
+            return self._read(kept + data[start:], 0, len(kept)) - len(kept) + start
         return self._read(data, start)
 
-    def _read(self, data: bytes, start: int) -> int:
+    def _read(self, data: bytes, start: int, seen: int = 0) -> int:
         if self._witness is None:
             start = skip_empty_lines(data, start)
-            end = data.find(END, start) + len(END)
-            if end < len(END):
+            found = data.find(END, max(start, seen - len(END) + 1))
+            if found < 0:
                 self._unfinished = data[start:]
-                self.is_inside_head = check_unfinished(self._unfinished, self._limits)
+                self.is_inside_head = check_unfinished(self._unfinished, self._limits, seen)
                 return len(data)
+            end = found + len(END)
             self._witness = self._read_head(data[start:end])
             start = end
         if self._witness is None or start == len(data):

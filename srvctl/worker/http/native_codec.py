@@ -60,10 +60,10 @@ class NativeCodec:
         if self._unfinished:
             # What was kept is part of no message's end, so reading stops behind it.
             kept, self._unfinished = self._unfinished, b""
-            return self._read(kept + data[start:], 0) - len(kept) + start
+            return self._read(kept + data[start:], 0, len(kept)) - len(kept) + start
         return self._read(data, start)
 
-    def _read(self, data: bytes, start: int) -> int:
+    def _read(self, data: bytes, start: int, seen: int = 0) -> int:
         if self._remaining:
             return self._read_body(data, start)
         if self._chunks is not None:
@@ -72,11 +72,12 @@ class NativeCodec:
             head, end = self._head, start + len(self._head_bytes)
         else:
             start = skip_empty_lines(data, start)
-            end = data.find(END, start) + len(END)
-            if end < len(END):
+            found = data.find(END, max(start, seen - len(END) + 1))
+            if found < 0:
                 self._unfinished = data[start:]
-                self.is_inside_head = check_unfinished(self._unfinished, self._limits)
+                self.is_inside_head = check_unfinished(self._unfinished, self._limits, seen)
                 return len(data)
+            end = found + len(END)
             head = self._parse(data, start, end)
         self.is_inside_head = False
         self._sink.head_received(head)

@@ -36,19 +36,26 @@ def parse_head(raw: bytes, limits: LimitSettings) -> RequestHead:
     return make_head(parse_line(line), parse_fields(section[: -len(END)], limits.request_fields))
 
 
-def check_unfinished(begun: bytes, limits: LimitSettings) -> bool:
+def check_unfinished(begun: bytes, limits: LimitSettings, seen: int) -> bool:
     """Refuse what cannot become a head, instead of waiting for its end; return whether one has begun.
+
+    Args:
+        begun: What was received of it.
+        limits: How large it may be.
+        seen: Bytes of it that were checked before. A client may send a large head byte by byte; looking at all
+            of it each time would keep the server busier than the client.
 
     Raises:
         ProtocolError: It is not HTTP, or already too large.
     """
     if begun in {b"", b"\r"}:  # of an empty line
         return False
-    line, line_end, section = begun.partition(_CRLF)
+    line, line_end, _ = begun[: limits.request_line_size + len(_CRLF)].partition(_CRLF)
     check_sizes(len(line if line_end else line.removesuffix(b"\r")), len(begun), limits)
     if line_end:
         parse_line(line)
-        if section.count(b"\n") != section.count(_CRLF):
+        unchecked = max(len(line) + len(_CRLF), seen)
+        if begun.count(b"\n", unchecked) != begun.count(_CRLF, unchecked - 1):
             raise bad_request("a line ends in LF alone")  # RFC 9112 section 2.2
     elif not _LINE_SO_FAR.fullmatch(line):
         raise bad_request("malformed request line")
