@@ -28,7 +28,7 @@ def check_tls(loaded: Loaded) -> None:
         context.check(loaded.settings.tls)
     except TlsError as error:
         origin = loaded.origins[error.key]
-        line = Problem.at(origin, error.key, error.reason).line if origin.place else str(error)
+        line = Problem.at(origin, error.key, error.reason).line
         printable = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
         is_typed = origin.source is Source.COMMAND_LINE
         raise (UsageError if is_typed else ConfigError)(printable) from None

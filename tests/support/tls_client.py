@@ -46,15 +46,24 @@ class TlsConnection(Connection):
 
 
 def shake_hands(
-    server: ssl.SSLContext, client: ssl.SSLContext, name: str | None = "localhost"
+    server: ssl.SSLContext,
+    client: ssl.SSLContext,
+    name: str | None = "localhost",
+    session: ssl.SSLSession | None = None,
 ) -> tuple[ssl.SSLObject, ssl.SSLObject]:
     """Connect a client to a server's context in memory; return the server's side and the client's.
+
+    Args:
+        server: The server's context.
+        client: The client's.
+        name: The name that is asked for.
+        session: The session of an earlier connection, to be resumed.
 
     Raises:
         ssl.SSLError: One of them refuses the other.
     """
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
+    theirs = client.wrap_bio(to_client, to_server, server_hostname=name, session=session)
     ours = server.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(4):
         for side in (theirs, ours):

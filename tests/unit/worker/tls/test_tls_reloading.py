@@ -210,6 +210,25 @@ def test_new_authorities_judge_new_clients(authority: Authority, pair: Pair, tmp
         shake_hands(watched.context, client)
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_does_not_outlive_the_authority_it_was_begun_under(
+    authority: Authority, pair: Pair, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """Who resumes one shows no certificate again."""
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(authority.file.read_bytes())
+    watched = tls(pair, cert_reqs=2, ca_certs=str(trusted))
+    client = authority.client(pair=authority.issue("client"), newest=version)
+    _, theirs = shake_hands(watched.context, client)
+    session = theirs.session
+    ours, _ = shake_hands(watched.context, client, session=session)
+    assert ours.session_reused
+    trusted.write_bytes(Authority(tmp_path, "another").file.read_bytes())
+    watched.tick(0.0)
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED|ALERT_UNKNOWN_CA"):
+        shake_hands(watched.context, client, session=session)
+
+
 def test_new_files_of_a_name(authority: Authority, pair: Pair) -> None:
     one = authority.issue("one", "one.example")
     watched = tls(pair, sni=(f"one.example={one.certfile}:{one.keyfile}",))
