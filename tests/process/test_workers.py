@@ -119,4 +119,4 @@ def test_a_worker_that_is_stopped_does_not_stop_the_stop() -> None:
         stuck, _ = server.workers()
         os.kill(stuck, signal.SIGSTOP)
         assert server.stop() == 0
-        server.wait_line(rf"WARNING: +Worker \[{stuck}\] did not end within 2 s; killing it")
+        server.wait_line(rf"WARNING: +Worker \[{stuck}\] did not end within 4 s; killing it")
