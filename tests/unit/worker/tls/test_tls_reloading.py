@@ -225,7 +225,7 @@ def test_a_session_does_not_outlive_the_authority_it_was_begun_under(
     assert ours.session_reused
     trusted.write_bytes(Authority(tmp_path, "another").file.read_bytes())
     watched.tick(0.0)
-    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED|ALERT_UNKNOWN_CA"):
+    with pytest.raises(ssl.SSLError, match=r"CERTIFICATE_VERIFY_FAILED|ALERT_UNKNOWN_CA"):
         shake_hands(watched.context, client, session=session)
 
 
