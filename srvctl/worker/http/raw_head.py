@@ -42,8 +42,8 @@ def check_unfinished(begun: bytes, limits: LimitSettings, seen: int) -> bool:
     Args:
         begun: What was received of it.
         limits: How large it may be.
-        seen: Bytes of it that were checked before. A client may send a large head byte by byte; looking at all
-            of it each time would keep the server busier than the client.
+        seen: Bytes of it that were checked before. A client may send a large head byte by byte; looking at
+            all of it each time would keep the server busier than the client.
 
     Raises:
         ProtocolError: It is not HTTP, or already too large.

@@ -160,6 +160,13 @@ def test_a_repeated_section_excuses_no_bad_line(line: bytes) -> None:
     assert second.error == first.error
 
 
+def test_a_section_of_the_same_length_is_another() -> None:
+    """Every byte counts."""
+    fields = [read(message(b"GET / HTTP/1.1", b"A: %d\r\n" % number)).heads[0].headers for number in range(3)]
+    stream = [message(b"GET / HTTP/1.1", b"A: %d\r\n" % number) for number in range(3)]
+    assert [head.headers for head in read(*stream).heads] == fields
+
+
 # -- limits -------------------------------------------------------------------------------------------
 
 
@@ -555,6 +562,11 @@ def test_versions(line: bytes, error: int) -> None:
         (b"1.0", b"keep-alive", True),
         (b"1.0", b"Keep-Alive", True),
         (b"1.0", b"close", False),
+        (b"1.0", b"x", False),
+        (b"1.0", b"x, KEEP-ALIVE", True),
+        (b"1.0", b"keep-alive, close", False),
+        (b"1.0", b"close\r\nConnection: keep-alive", False),
+        (b"1.1", b"close\r\nConnection: keep-alive", False),
     ],
 )
 def test_persistence(version: bytes, connection: bytes, keep_alive: bool) -> None:
