@@ -1,4 +1,8 @@
-"""Accepting connections on the listeners a worker inherited, with or without TLS, until it drains."""
+"""Accepting connections on the listeners a worker inherited, with or without TLS, until it drains.
+
+Without the PROXY protocol the event loop accepts. With it, `Acceptor` does, and hands over what it has read
+the header of.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,17 @@ import asyncio
 import contextlib
 import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.worker.proxy.acceptor import Acceptor
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Iterable
 
     from srvctl.settings.groups import TimeoutSettings
+    from srvctl.worker.http.surroundings import Peer
+    from srvctl.worker.proxy.forwarding import ProxyPolicy
     from srvctl.worker.tls.reloading import Tls
 
 _TURNS_TO_HANDSHAKE: Final = 3  #: of the loop, until what it has accepted has begun its handshake
@@ -22,26 +31,30 @@ class Listening:
     """The listeners of one worker.
 
     Args:
-        connect: Makes the protocol of a new connection.
+        connect: Makes the protocol of a new connection; takes whom it is for, None for its peer.
         tls: What every listener speaks; None for plain HTTP.
-        timeouts: How long handshakes may take.
-        on_change: Is called whenever a handshake has ended.
+        proxies: Whether connections begin with a PROXY protocol header, and whose is believed.
+        timeouts: How long handshakes and headers may take.
+        on_change: Is called whenever a handshake has ended, or a connection without a header was given up.
     """
 
     def __init__(
         self,
-        connect: Callable[[], asyncio.Protocol],
+        connect: Callable[[Peer | None], asyncio.Protocol],
         tls: Tls | None,
+        proxies: ProxyPolicy,
         timeouts: TimeoutSettings,
         on_change: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
+        self._timeouts = timeouts
         self._tls = tls
         self._on_change = on_change
         self._inherited: list[socket.socket] = []
         self._servers: list[asyncio.AbstractServer] = []
-        self._accepting: set[asyncio.Task[Any]] = set()  #: handshakes of clients that were queued
+        #: Connections whose socket was accepted here, until they have a transport and are through TLS.
+        self._accepting: set[asyncio.Task[Any]] = set()
         self._options: dict[str, Any] = {}
         if tls is not None:
             self._options = {
@@ -49,27 +62,34 @@ class Listening:
                 "ssl_handshake_timeout": max(timeouts.tls_handshake, _SOON),
                 "ssl_shutdown_timeout": max(timeouts.tls_shutdown, _SOON),
             }
+        self._acceptor: Acceptor | None = None
+        if proxies.is_protocol_expected:
+            self._acceptor = Acceptor(proxies.trust, timeouts.request_head, self._adopt, on_change)
 
     @property
     def is_shaking_hands(self) -> bool:
-        """Whether connections will come of handshakes that run."""
-        return bool(self._accepting) or (self._tls is not None and self._tls.is_shaking_hands)
+        """Whether connections will come of handshakes that run, or of headers that are waited for."""
+        if self._accepting or (self._acceptor is not None and self._acceptor.is_waiting):
+            return True
+        return self._tls is not None and self._tls.is_shaking_hands
 
     async def start(self, sockets: Iterable[socket.socket], backlog: int) -> None:
-        """Accept connections on duplicates of the sockets."""
+        """Accept connections on the sockets, which are then the listening's to close."""
+        connect = partial(self._connect, None)
         for inherited in sockets:
             self._inherited.append(inherited)
+            if self._acceptor is not None:
+                self._acceptor.start(inherited)
+                continue
             sock = inherited.dup()  # the loop closes what it is given
             if sock.family == socket.AF_UNIX:
                 # From 3.13 on, loops remove the socket file when a server closes: the first worker's would.
                 keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
                 server = await self._loop.create_unix_server(
-                    self._connect, sock=sock, backlog=backlog, **keep, **self._options
+                    connect, sock=sock, backlog=backlog, **keep, **self._options
                 )
             else:
-                server = await self._loop.create_server(
-                    self._connect, sock=sock, backlog=backlog, **self._options
-                )
+                server = await self._loop.create_server(connect, sock=sock, backlog=backlog, **self._options)
             self._servers.append(server)
 
     async def stop(self, *, last: bool) -> None:
@@ -80,6 +100,8 @@ class Listening:
         """
         if last:
             await self._accept_queued()
+        if self._acceptor is not None:
+            self._acceptor.stop(self._timeouts.drain_idle)
         for server in self._servers:
             server.close()
         for listener in self._inherited:
@@ -88,21 +110,32 @@ class Listening:
             for _ in range(_TURNS_TO_HANDSHAKE):
                 await asyncio.sleep(0)
 
+    def close(self) -> None:
+        """Give up connections that are not made yet, after `stop`."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        for task in self._accepting:
+            task.cancel()
+
     async def _accept_queued(self) -> None:
         """Take over what clients see as connected already, before the last listener closes and resets it."""
+        accept = self._accept if self._acceptor is None else self._acceptor.accept
         for listener in self._inherited:
             with contextlib.suppress(OSError):  # BlockingIOError: nothing is queued any more
                 while True:
-                    sock, _ = listener.accept()
-                    sock.setblocking(False)
-                    accepting = self._loop.connect_accepted_socket(self._connect, sock, **self._options)
-                    if self._tls is None:
-                        await accepting
-                    else:
-                        self._shake_hands(accepting)
+                    accept(listener)
+        if self._accepting and self._tls is None:  # handshakes may take long
+            await asyncio.wait(self._accepting)
 
-    def _shake_hands(self, accepting: Coroutine[Any, Any, Any]) -> None:
-        """Let a handshake run beside all others; its failure is only the client's business."""
+    def _accept(self, listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        sock.setblocking(False)
+        self._adopt(sock, None)
+
+    def _adopt(self, sock: socket.socket, peer: Peer | None) -> None:
+        """Make a connection of a socket, beside all others; a handshake's failure is only its client's."""
+        connect = partial(self._connect, peer)
+        accepting = self._loop.connect_accepted_socket(connect, sock, **self._options)
         task = asyncio.ensure_future(accepting)
         self._accepting.add(task)
         task.add_done_callback(self._handshake_ended)

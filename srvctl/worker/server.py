@@ -114,7 +114,7 @@ class Server:
         self.all_general_fields = self._fields.all
         self._turned_away = 0  #: since the last tick
         self._tls = tls
-        self._listening = Listening(self._connect, tls, timeouts, self._note_quiet)
+        self._listening = Listening(self._connect, tls, self._proxies, timeouts, self._note_quiet)
         self._orphans: set[Runner] = set()
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
         self._tick()
@@ -123,11 +123,11 @@ class Server:
         return self.logger.isEnabledFor(logging.DEBUG)
 
     async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
-        """Accept connections on duplicates of the sockets."""
+        """Accept connections on the sockets, which are then the server's to close."""
         await self._listening.start(sockets, backlog)
 
-    def _connect(self) -> HttpConnection:
-        return HttpConnection(self)
+    def _connect(self, peer: Peer | None = None) -> HttpConnection:
+        return HttpConnection(self, peer)
 
     # -- called by the connections ---------------------------------------------------------------------
 
@@ -135,16 +135,21 @@ class Server:
         """Return what reads the requests of a connection."""
         return self._codec(sink, self.limits)
 
-    def make_scopes(self, transport: asyncio.BaseTransport) -> ScopeMaker:
-        """Return what makes the scopes of a connection."""
-        peer = Peer.of(transport)
+    def make_scopes(self, transport: asyncio.BaseTransport, peer: Peer | None) -> ScopeMaker:
+        """Return what makes the scopes of a connection.
+
+        Args:
+            transport: Of the connection.
+            peer: Whom it is for; None for whoever is connected.
+        """
+        peer = peer or Peer.of(transport)
         extensions: Extensions = self._extensions
         tls = tls_extension(transport) if self._tls is not None else None
         if tls is not None:
             extensions = {**extensions, "tls": tls}
         around = replace(
             self._surroundings,
-            scheme="http" if tls is None else "https",
+            scheme="https" if tls is not None or peer.is_tls else "http",
             client=peer.client,
             server=peer.server,
             extensions=extensions,
@@ -263,6 +268,7 @@ class Server:
 
     async def close(self) -> None:
         """Close what is left."""
+        self._listening.close()
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from srvctl.worker.http.protocol import Codec, RequestHead
     from srvctl.worker.http.runner import Runner
     from srvctl.worker.http.scope import ScopeMaker
+    from srvctl.worker.http.surroundings import Peer
     from srvctl.worker.server import Server
 
 _RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing resets the connection
@@ -40,6 +41,7 @@ class HttpConnection(asyncio.Protocol):
         due: Belongs to the timer wheel.
         can_write: What an application that sends has to wait for; None while the client reads.
         is_waiting: The current request is not handed to a runner yet.
+        peer: Whom the connection is for, if a PROXY header says so; None for whoever is connected.
     """
 
     __slots__ = (
@@ -65,6 +67,7 @@ class HttpConnection(asyncio.Protocol):
         "deadline",
         "due",
         "is_waiting",
+        "peer",
         "write",
         "writelines",
     )
@@ -75,8 +78,9 @@ class HttpConnection(asyncio.Protocol):
     write: Callable[[bytes], None]
     writelines: Callable[[Iterable[bytes]], None]
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, peer: Peer | None = None) -> None:
         self._server = server
+        self.peer = peer
         self._cycle: RequestCycle | None = None  #: the request being received or answered
         self._runner: Runner | None = None
         self.is_waiting = False
@@ -104,7 +108,7 @@ class HttpConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(server.limits.response_buffer)
         self.write, self.writelines = transport.write, transport.writelines
         self._codec = server.make_codec(self)
-        self._scopes = server.make_scopes(transport)
+        self._scopes = server.make_scopes(transport, self.peer)
         server.connections.add(self)
         self._idle_from = server.now()
         self._head_due = self._idle_from + server.timeouts.request_head

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srvctl.worker.proxy.forwarding import ProxyPolicy
+    from srvctl.worker.proxy.protocol import ProxyHeader
 
 Address = tuple[str, int | None]
 Extensions = dict[str, dict[str, Any]]
@@ -48,11 +49,13 @@ class Peer:
         client: Host and port of the other side, if it has any.
         server: Our own: host and port, or the path of a Unix socket and None.
         is_unix: It is a Unix socket.
+        is_tls: A proxy says that the client spoke TLS with it.
     """
 
     client: Address | None
     server: Address | None
     is_unix: bool
+    is_tls: bool = False
 
     @classmethod
     def of(cls, transport: BaseTransport) -> Peer:
@@ -61,6 +64,20 @@ class Peer:
         is_unix = isinstance(sockname, (str, bytes))  # bytes: of the abstract namespace
         server = (sockname, None) if isinstance(sockname, str) and sockname else _address(sockname)
         return cls(_address(transport.get_extra_info("peername")), server, is_unix)
+
+    @classmethod
+    def of_header(cls, header: ProxyHeader) -> Peer | None:
+        """Return whom a connection is for, or None when the header says that its own ends are meant.
+
+        A client on a Unix socket has no address, whatever path its header names, as in `of`.
+        """
+        source, destination = header.source, header.destination
+        if source is None:
+            return None
+        is_unix = source[1] is None
+        if is_unix and destination is not None and not destination[0]:
+            destination = None  # of a socket without a name
+        return cls(None if is_unix else source, destination, is_unix, header.is_tls is True)
 
     def forwarding(self, policy: ProxyPolicy) -> Forwarding | None:
         """Return what reads the forwarding headers of this peer, if it is trusted."""

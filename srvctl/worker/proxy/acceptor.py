@@ -1,0 +1,232 @@
+"""Accepts connections that begin with a PROXY protocol header, and hands them on once it is read.
+
+The header comes before everything else, TLS included (haproxy, doc/proxy-protocol.txt; sections are cited).
+So it is taken off the bare socket, up to its last byte and no further, before an event loop makes a transport
+of it: neither TLS nor HTTP, nor a server without the PROXY protocol, knows anything of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+from srvctl.worker.http.surroundings import Peer
+from srvctl.worker.proxy.protocol import ProxyDecoder
+from srvctl.worker.proxy.refusals import Refusals
+from srvctl.worker.proxy.tlv import ProxyProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from srvctl.worker.proxy.trust import Trust
+
+    #: Takes a socket, which is then its own, and whom it is connected for; None for whoever is connected.
+    Deliver = Callable[[socket.socket, Peer | None], None]
+
+logger = logging.getLogger("srvctl.error")
+
+_AT_ONCE: Final = 32  #: connections accepted before others have their turn
+_PEEKED: Final = 4096  #: bytes looked at; a header has no more
+_RETRY: Final = 1.0  #: seconds until accept(2) is tried again for which there was no descriptor or memory
+_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Acceptor:
+    """Accepts from listeners whose peers send the header.
+
+    Args:
+        trust: Whose header is believed; all others are refused.
+        seconds: Time a peer has to send it.
+        deliver: Takes the connection behind it.
+        on_change: Is called whenever a connection was given up.
+    """
+
+    def __init__(self, trust: Trust, seconds: float, deliver: Deliver, on_change: Callable[[], None]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.deliver = deliver
+        self._trust = trust
+        self._seconds = seconds
+        self._on_change = on_change
+        self._listeners: dict[socket.socket, asyncio.TimerHandle | None] = {}  #: with those that rest
+        self._arrivals: set[_Arrival] = set()
+        self._refusals = Refusals(self.loop)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether connections are here whose header is not."""
+        return bool(self._arrivals)
+
+    def start(self, listener: socket.socket) -> None:
+        """Accept from a listener; it stays the caller's."""
+        listener.setblocking(False)  # for all workers: they share it
+        self._listeners[listener] = None
+        self.loop.add_reader(listener, self._accept_some, listener)
+
+    def stop(self, seconds: float) -> None:
+        """Accept no more; peers whose header is not here have at most so many seconds left."""
+        for listener, rest in self._listeners.items():
+            self.loop.remove_reader(listener)
+            if rest is not None:
+                rest.cancel()
+        self._listeners.clear()
+        for arrival in self._arrivals:
+            arrival.hasten(seconds)
+
+    def close(self) -> None:
+        """Give up every connection whose header is not here; after `stop`."""
+        for arrival in list(self._arrivals):
+            arrival.give_up()
+        self._refusals.close()
+
+    # -- accepting -------------------------------------------------------------------------------------
+
+    def _accept_some(self, listener: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                self.accept(listener)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._rest(listener, error)
+                    return
+                # accept(2): errors of the network belong to the connection, which is gone, not to the next
+
+    def _rest(self, listener: socket.socket, error: OSError) -> None:
+        """Wait until others have given back what is missing: the listener stays readable all the time."""
+        logger.error("No connection can be accepted for %g s: %s.", _RETRY, error.strerror)
+        self.loop.remove_reader(listener)
+        self._listeners[listener] = self.loop.call_later(_RETRY, self.start, listener)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept one connection.
+
+        Raises:
+            OSError: None is queued, or there is no descriptor left.
+        """
+        sock, address = listener.accept()
+        is_unix = listener.family == socket.AF_UNIX
+        host: str | None = None if is_unix else address[0]
+        name = "a Unix socket" if is_unix else host
+        if self._trust.match_peer(host, is_unix=is_unix) is None:
+            sock.close()
+            # Section 2: a receiver must know who may connect, and refuse everybody else.
+            self._refusals.note(
+                f"A connection from {name} is refused, it is no trusted proxy (proxy.forwarded_allow_ips); "
+                "with proxy.protocol = on nobody else is served"
+            )
+            return
+        sock.setblocking(False)
+        _Arrival(self, sock, f"A connection from {name} is closed", self._seconds)
+
+    # -- called by the arrivals ------------------------------------------------------------------------
+
+    def expect(self, arrival: _Arrival) -> None:
+        """Know of a connection whose header is not whole yet."""
+        self._arrivals.add(arrival)
+
+    def forget(self, arrival: _Arrival) -> None:
+        """Know no more of a connection that has been delivered."""
+        self._arrivals.discard(arrival)
+
+    def lose(self, arrival: _Arrival, why: str) -> None:
+        """Know no more of a connection that was closed; without a reason, it was its client who left."""
+        self._arrivals.discard(arrival)
+        if why:
+            self._refusals.note(why)
+        self._on_change()
+
+
+class _Arrival:
+    """A connection whose header is being read.
+
+    What is peeked at and belongs to the header is taken off at once, even if it is not whole: left where it
+    is, it would keep the socket readable, and the loop busy, until the rest comes.
+    """
+
+    __slots__ = ("_acceptor", "_decoder", "_due", "_name", "_seconds", "_sock", "_timer")
+
+    def __init__(self, acceptor: Acceptor, sock: socket.socket, name: str, seconds: float) -> None:
+        self._acceptor = acceptor
+        self._sock = sock
+        self._name = name
+        self._seconds = seconds
+        self._due = 0.0
+        self._decoder = ProxyDecoder()
+        self._timer: asyncio.TimerHandle | None = None
+        self._read()  # most proxies send the header with their first packet
+
+    def hasten(self, seconds: float) -> None:
+        """Have less time."""
+        loop = self._acceptor.loop
+        due = loop.time() + seconds
+        if self._timer is not None and due < self._due:
+            self._timer.cancel()
+            self._timer = loop.call_at(due, self.give_up)
+
+    def give_up(self) -> None:
+        """Close it, because the worker ends."""
+        self._lose()
+
+    def _read(self) -> None:
+        """Take off what has come of the header."""
+        try:
+            data = self._sock.recv(_PEEKED, socket.MSG_PEEK)
+            header = self._decoder.feed(data) if data else None
+            _skip(self._sock, len(data) - len(header.rest) if header is not None else len(data))
+        except (BlockingIOError, InterruptedError):
+            self._wait()
+            return
+        except ProxyProtocolError as error:
+            self._lose(f"{self._name}: {error}")
+            return
+        except OSError:
+            self._lose()
+            return
+        if header is not None:
+            self._release()
+            self._acceptor.forget(self)
+            self._acceptor.deliver(self._sock, Peer.of_header(header))
+        elif data:
+            self._wait()
+        else:  # checks that only connect do this all day, and clients may leave at any time
+            self._lose()
+
+    def _wait(self) -> None:
+        if self._timer is None:
+            loop = self._acceptor.loop
+            self._due = loop.time() + self._seconds
+            self._timer = loop.call_at(self._due, self._expire)
+            loop.add_reader(self._sock, self._read)
+            self._acceptor.expect(self)
+
+    def _expire(self) -> None:
+        self._lose(f"{self._name}: it sent no whole PROXY header within {self._seconds:g} s")
+
+    def _lose(self, why: str = "") -> None:
+        self._release()
+        self._sock.close()
+        self._acceptor.lose(self, why)
+
+    def _release(self) -> None:
+        """Let go of the loop, before the socket is closed or becomes somebody else's."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._acceptor.loop.remove_reader(self._sock)
+
+
+def _skip(sock: socket.socket, size: int) -> None:
+    """Take bytes off a socket that were peeked at.
+
+    Raises:
+        OSError: The connection was reset meanwhile.
+    """
+    while size:
+        taken = len(sock.recv(size))
+        if not taken:
+            raise ConnectionResetError(errno.ECONNRESET, "the connection was shut down")
+        size -= taken
