@@ -32,7 +32,13 @@ def serve(settings: Settings) -> int:
     Raises:
         BindError: A socket cannot be opened.
     """
-    setup.configure(settings.log.level, use_colors=settings.log.use_colors, access=settings.log.access)
+    setup.configure(
+        settings.log.level,
+        use_colors=settings.log.use_colors,
+        access=settings.log.access,
+        access_format=settings.log.access_format,
+        access_file=settings.log.access_file,
+    )
     inbox = SignalInbox()  # before anything else: from here on a signal is never lost and never fatal
     notifier = Notifier.from_environ(os.environ)
     listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)

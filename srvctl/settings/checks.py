@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from srvctl.logs.access.formats import check_format
 from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
 from srvctl.settings.trusted import check_fields, check_peers
 
@@ -74,6 +75,18 @@ def check_uds(path: str) -> None:
         raise ValueError(f"cannot be listened on: {error}") from None
 
 
+def check_access_format(text: str) -> None:
+    """Check the name of a format of the access log, or its text.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        check_format(text)
+    except ValueError as error:
+        raise ValueError(f"cannot be used: {str(error).rstrip('.')}; write for example combined") from None
+
+
 #: For each key that needs one: the check of the value, or of each item of a list.
 CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
     {
@@ -81,6 +94,7 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
         "http.headers": check_header,
         "proxy.forwarded_allow_ips": check_peers,
         "proxy.fields": check_fields,
+        "log.access_format": check_access_format,
         "server.bind": check_bind,
         "server.host": check_host,
         "server.uds": check_uds,

@@ -25,7 +25,7 @@ async def drain(server: Server, *, last: bool) -> None:
     """Return when every request is answered or the time for that is over.
 
     Args:
-        server: Serves no more afterwards.
+        server: Is to be closed afterwards.
         last: Nobody takes over the listeners: what the kernel has queued on them is served first.
     """
     timeouts, logger = server.timeouts, server.logger
@@ -40,7 +40,6 @@ async def drain(server: Server, *, last: bool) -> None:
     if _tell_disconnected(server, lambda _: True):
         await server.wait_until_quiet(LAST_STEP)
     await _cancel(server)
-    await server.close()
 
 
 def _tell_disconnected(server: Server, applies: Callable[[RequestCycle], bool]) -> int:

@@ -113,12 +113,15 @@ class Worker:
         if self._stop.is_set():
             return
         server = self._make_server(lifespan)
-        await server.listen(sockets, self._settings.server.backlog)
-        _say(self._channel, Ready())
-        await self._stop.wait()
-        _say(self._channel, Draining())
-        logger.info("Shutting down")
-        await drain(server, last=self._is_last)
+        try:
+            await server.listen(sockets, self._settings.server.backlog)
+            _say(self._channel, Ready())
+            await self._stop.wait()
+            _say(self._channel, Draining())
+            logger.info("Shutting down")
+            await drain(server, last=self._is_last)
+        finally:
+            await server.close()
         if lifespan is not None:
             await self._shut_down(lifespan)
 

@@ -10,8 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.logs.access.log import AccessLog
-from srvctl.logs.access.record import AccessRecord
+from srvctl.worker.access import Access
 from srvctl.worker.admission import Admission
 from srvctl.worker.general_fields import GeneralFields
 from srvctl.worker.http.connection import HttpConnection
@@ -68,7 +67,7 @@ class Server:
         max_requests: Requests a connection may carry; 0 for any number.
         admission: Counts requests; None when there may be any number.
         exempt_paths: Paths of requests that are not counted.
-        access_log: Takes finished requests; None when nobody wants to know.
+        access: Takes finished requests; None when nobody wants to know.
         times_requests: Somebody wants to know how long they took.
         request_ids: Names requests; None when they have no names.
         timers: Wakes connections at their deadlines.
@@ -97,9 +96,8 @@ class Server:
         if limits.concurrency:
             self.admission = Admission(limits.concurrency, limits.concurrency_queue)
         self.exempt_paths = frozenset(limits.exempt_paths)
-        access_log = AccessLog(self.loop)
-        self.access_log = access_log if access_log.is_on else None
-        self.times_requests = self.access_log is not None and access_log.needs_times
+        self.access = Access.wanted(self.loop)
+        self.times_requests = self.access is not None and self.access.needs_details
         self.request_ids = RequestIds() if settings.http.request_id else None
         self._application = application
         self._context = context
@@ -189,32 +187,6 @@ class Server:
         self._turned_away += 1
         cycle.answer(503, b"Service Unavailable", (b"retry-after", b"%d" % self.limits.retry_after))
 
-    def log_access(self, cycle: RequestCycle, scopes: ScopeMaker) -> None:
-        """Log a response."""
-        if self.access_log is None:
-            return
-        head = cycle.head
-        if not self.times_requests:
-            record = AccessRecord(
-                scopes.client_text, head.method, scopes.log_target, head.version, cycle.status
-            )
-        else:
-            record = AccessRecord(
-                scopes.client_text,
-                head.method,
-                scopes.log_target,
-                head.version,
-                cycle.status,
-                cycle.body_sent,
-                self.now() - cycle.began,
-                time.time(),
-                cycle.scope["scheme"],
-                list(head.headers),
-                cycle.fields,
-                cycle.request_id or b"",
-            )
-        self.access_log.log(record)
-
     def report(self, error: BaseException | None, text: str) -> None:
         """Log a fault of the application, with its traceback."""
         self.logger.error(text, exc_info=error)
@@ -273,8 +245,8 @@ class Server:
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols
         self._ticker.cancel()
-        if self.access_log is not None:
-            self.access_log.close()
+        if self.access is not None:
+            self.access.close()
 
     def _drain_connections(self) -> None:
         """Close what idles; handshakes that have ended since the last look may be connections now."""

@@ -367,9 +367,6 @@ def test_a_client_that_leaves_without_a_word(authority: Authority, pair: Pair, l
         quiet(server)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="connections say over TLS too that they want to go on; event loops log it"
-)
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_a_client_that_says_goodbye_before_the_answer(authority: Authority, pair: Pair, loop: str) -> None:
     """Its close_notify ends both directions for the event loops: the application is told, nobody else."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from srvctl.settings.option import FORBID_UNKNOWN, Option
@@ -42,7 +42,7 @@ class TlsSettings:
             env=("UVICORN_SSL_KEYFILE_PASSWORD",),
             is_secret=True,
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     version: Annotated[
         int,
         Option(

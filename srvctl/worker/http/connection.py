@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
@@ -130,7 +131,8 @@ class HttpConnection(asyncio.Protocol):
         if not self._held:
             self._end_requests()
         is_busy = self._cycle is not None or bool(self._held)
-        return is_busy and not self._is_closing
+        # TLS knows no half-closed connections here: event loops end both directions together.
+        return is_busy and not self._is_closing and self._transport.can_write_eof()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """End the connection."""
@@ -164,6 +166,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _read(self, data: bytes, start: int) -> None:
         """Give the codec what it wants, and hold the rest for the next request."""
+        is_queued = self.is_waiting  # for its turn, since an earlier read
         try:
             reached = self._codec.feed(data, start)
         except ProtocolError as error:
@@ -182,7 +185,7 @@ class HttpConnection(asyncio.Protocol):
             return
         if not cycle.is_request_complete:
             self._watch_body(cycle)
-        if self.is_waiting:
+        if self.is_waiting and not is_queued:
             self._hand_over()
 
     def _hold(self, data: bytes) -> None:
@@ -249,7 +252,7 @@ class HttpConnection(asyncio.Protocol):
             cycle.request_id = server.request_ids.of(headers)
             cycle.scope["headers"] = with_id(headers, cycle.request_id)
         if server.times_requests:
-            cycle.began = server.now()
+            cycle.began = time.monotonic()  # uvloop's clock counts whole milliseconds
 
     def body_received(self, data: bytes) -> None:
         """Take a piece of the body of the request that is being received.
@@ -303,8 +306,8 @@ class HttpConnection(asyncio.Protocol):
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
         server = self._server
-        if server.access_log is not None:
-            server.log_access(cycle, self._scopes)
+        if server.access is not None:
+            server.access.note(cycle, self._scopes)
         if cycle is not self._cycle:
             return
         self._cycle = None
@@ -520,10 +523,12 @@ class HttpConnection(asyncio.Protocol):
         Closing at once would make the kernel reset the connection for the unread bytes, and the client
         could lose the response with it (RFC 9112 section 9.6).
         """
-        self._is_closing = True
         self._held = b""
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        if not self._transport.can_write_eof():  # TLS, whose closing goes on reading
+            self._close()
+            return
+        self._is_closing = True
+        self._transport.write_eof()
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()

@@ -104,7 +104,7 @@ class RequestCycle:
         fields: The application's fields of the response, as lines.
         status: Of the response; 0 before it has one.
         body_sent: Bytes of the response's content.
-        began: When the request came, in seconds of the loop's clock; only set where someone logs it.
+        began: When the request came, in seconds of `time.monotonic`; only set where someone logs it.
     """
 
     __slots__ = (

@@ -72,6 +72,12 @@ class ScopeMaker:
         return self._client_text
 
     @property
+    def scheme(self) -> str:
+        """The scheme of the last scope."""
+        scheme: str = self._template["scheme"]
+        return scheme
+
+    @property
     def log_target(self) -> bytes:
         """The path and query of the last scope, as the access log shows them."""
         path: bytes = self._template["raw_path"]
