@@ -17,8 +17,8 @@ _CR: Final = 0x0D
 _MOST_DIGITS: Final = 15  #: of a chunk's size; more do not fit 63 bits
 _QUOTED: Final = rb'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
 #: RFC 9112 section 7.1.1, without the blanks that only old senders put there.
-_EXTENSIONS: Final = b"(?:;%b+(?:=(?:%b+|%b))?)*" % (TCHAR, TCHAR, _QUOTED)
-_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)" + _EXTENSIONS)
+_EXTENSIONS: Final = re.compile(b"(?:;%b+(?:=(?:%b+|%b))?)*" % (TCHAR, TCHAR, _QUOTED))
+_HEX_DIGITS: Final = b"0123456789ABCDEFabcdef"
 #: What can still become such a line, as far as it matters to see that early.
 _SIZE_SO_FAR: Final = re.compile(rb"(?:[0-9A-Fa-f]+(?:;[\t -~]*)?\r?)?")
 _LONGEST_LINE: Final = 4096
@@ -90,15 +90,23 @@ class ChunkedBody:
             if len(data) - start >= _LONGEST_LINE or not _SIZE_SO_FAR.fullmatch(data, start):
                 raise bad_request("invalid chunk size")
             return start
-        match = _SIZE_LINE.fullmatch(data, start, end)
-        if match is None or len(match[1]) > _MOST_DIGITS:
+        size = data[start:end]
+        if size.translate(None, _HEX_DIGITS):
+            size = self._without_extensions(size)
+        if not 0 < len(size) <= _MOST_DIGITS:
             raise bad_request("invalid chunk size")
-        self._extensions += end - match.end(1)
-        if self._extensions > _MOST_EXTENSIONS:
-            raise bad_request("too many chunk extensions")
-        self._remaining = int(match[1], 16)
+        self._remaining = int(size, 16)
         self._step = ChunkedBody._read_data if self._remaining else ChunkedBody._read_trailer
         return end + 2
+
+    def _without_extensions(self, line: bytes) -> bytes:
+        size, semicolon, extensions = line.partition(b";")
+        if size.translate(None, _HEX_DIGITS) or not _EXTENSIONS.fullmatch(semicolon + extensions):
+            raise bad_request("invalid chunk size")
+        self._extensions += len(extensions)
+        if self._extensions > _MOST_EXTENSIONS:
+            raise bad_request("too many chunk extensions")
+        return size
 
     def _read_data(self, data: bytes, start: int, pieces: list[bytes]) -> int:
         piece = data[start : start + self._remaining]

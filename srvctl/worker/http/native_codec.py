@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import LimitSettings
     from srvctl.worker.http.protocol import RequestHead, RequestSink
 
-_CRLF: Final = b"\r\n"
 _LONGEST_REMEMBERED: Final = 2048  #: bytes; so much memory an idle connection may cost
 
 
@@ -78,7 +77,7 @@ class NativeCodec:
                 self.is_inside_head = check_unfinished(self._unfinished, self._limits, seen)
                 return len(data)
             end = found + len(END)
-            head = self._parse(data, start, end)
+            head = self._parse(data[start:end])
         self.is_inside_head = False
         self._sink.head_received(head)
         if head.length == 0:
@@ -92,18 +91,17 @@ class NativeCodec:
             self._remaining = head.length
         return self._read(data, end) if end < len(data) else end
 
-    def _parse(self, data: bytes, start: int, end: int) -> RequestHead:
-        line_end = data.find(_CRLF, start)
-        check_sizes(line_end - start, end - start, self._limits)
-        line = parse_line(data[start:line_end])
-        section = data[line_end + 2 : end]
+    def _parse(self, raw: bytes) -> RequestHead:
+        line, _, section = raw.partition(b"\r\n")
+        check_sizes(len(line), len(raw), self._limits)
+        parsed_line = parse_line(line)
         if section == self._section:
             headers = self._head.headers
         else:
             headers = parse_fields(section[: -len(END)], self._limits.request_fields)
-        head = make_head(line, headers)
-        if end - start <= _LONGEST_REMEMBERED:
-            self._head, self._head_bytes, self._section = head, data[start:end], section
+        head = make_head(parsed_line, headers)
+        if len(raw) <= _LONGEST_REMEMBERED:
+            self._head, self._head_bytes, self._section = head, raw, section
         return head
 
     def _read_body(self, data: bytes, start: int) -> int:
