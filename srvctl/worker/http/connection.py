@@ -112,15 +112,14 @@ class HttpConnection(asyncio.Protocol):
         self._scopes = server.make_scopes(transport, self.peer)
         server.connections.add(self)
         self._idle_from = server.now()
-        self._head_due = self._idle_from + server.timeouts.request_head
-        self._wait_until(self._head_due)
+        self._wait_until(self._idle_from + server.timeouts.request_head)
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
         if self._is_closing:
             return
         cycle = self._cycle
-        if self._held or (cycle is not None and cycle.is_request_complete):
+        if self._held or (self.can_write is not None if cycle is None else cycle.is_request_complete):
             self._hold(data)
         else:
             self._read(data, 0)
@@ -156,11 +155,14 @@ class HttpConnection(asyncio.Protocol):
         self._watch_sending()
 
     def resume_writing(self) -> None:
-        """Let the application go on."""
-        self._send_pace = None
+        """Let the application go on, or the next request begin."""
+        if self._file is None:  # else: only what was before the file is sent
+            self._send_pace = None
         if self.can_write is not None:
             self.can_write.set_result(None)
             self.can_write = None
+        if self._cycle is None and not self._is_closing:
+            self._idle()
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -178,7 +180,9 @@ class HttpConnection(asyncio.Protocol):
             self._held = b""
         cycle = self._cycle
         if cycle is None:
-            if self._codec.is_inside_head and self._head_due == NEVER:
+            if self._held:  # behind a body that nobody wanted
+                self._server.loop.call_soon(self._read_held)
+            elif self._codec.is_inside_head and self._head_due == NEVER:
                 # A head that has begun has its own time, counted from its first bytes.
                 self._head_due = self._server.now() + self._server.timeouts.request_head
                 self._wait_until(self._head_due)
@@ -196,10 +200,10 @@ class HttpConnection(asyncio.Protocol):
             self._pause_reading()
 
     def _read_held(self) -> None:
-        """Go on with the next request, which came before its turn."""
-        if self._held and self._cycle is None and not self._is_closing:
-            self._resume_reading()
+        """Go on with the next request, which came before its turn, once its client takes what is sent."""
+        if self._held and self._cycle is None and self.can_write is None and not self._is_closing:
             self._read(self._held, self._held_from)
+            self._resume_reading()
             if self._has_eof and not self._held:
                 self._end_requests()
 
@@ -223,9 +227,13 @@ class HttpConnection(asyncio.Protocol):
             self._body_pace.excuse()
 
     def _resume_reading(self) -> None:
+        """Read on, if there is room for what will come."""
         if self._reading_paused and not self._is_closing:
-            self._reading_paused = False
-            self._transport.resume_reading()
+            cycle, room = self._cycle, self._server.limits.request_buffer
+            unread = cycle.inbox.size if cycle is not None and cycle.inbox is not None else 0
+            if unread <= room and len(self._held) - self._held_from <= room:
+                self._reading_paused = False
+                self._transport.resume_reading()
 
     # -- called by the codec ---------------------------------------------------------------------------
 
@@ -241,8 +249,6 @@ class HttpConnection(asyncio.Protocol):
         self._cycle = cycle = RequestCycle(self, server, head, self._scopes.make(head))
         self.is_waiting = True
         self.deadline = self._head_due = NEVER
-        if self._send_pace is not None:  # the client is still busy with the last response
-            self._watch()
         self._discarded = 0
         self._requests += 1
         if self._requests == server.max_requests:
@@ -314,14 +320,19 @@ class HttpConnection(asyncio.Protocol):
         if not cycle.keep_alive:
             is_all_read = cycle.is_request_complete and not self._held and not self._reading_paused
             self._close() if is_all_read else self._close_lingering()
-        elif self._held:
-            server.loop.call_soon(self._read_held)  # in case the application goes on after its response
         else:
-            # To the precision of the server's ticks: asking for the time costs more than it is worth.
-            self._idle_from = server.ticked_at
-            self._wait_until(server.idle_deadline)
-            if self._reading_paused:
-                self._resume_reading()
+            self._idle()
+
+    def _idle(self) -> None:
+        """Wait for the next request, or go on to it."""
+        server = self._server
+        # To the precision of the server's ticks: asking for the time costs more than it is worth.
+        self._idle_from = server.ticked_at
+        self._wait_until(server.idle_deadline)
+        if self._held:
+            server.loop.call_soon(self._read_held)  # in case the application goes on after its response
+        elif self._reading_paused:
+            self._resume_reading()
 
     def response_broken(self, cycle: RequestCycle) -> None:
         """End the connection in a way that the client cannot take for the end of the body."""
@@ -330,11 +341,8 @@ class HttpConnection(asyncio.Protocol):
         if self._server.is_draining and not cycle.ends_with_connection:
             # We ended it: what the client has not read yet should reach it. The missing end tells the rest.
             self._close()
-            return
-        sock = self._transport.get_extra_info("socket")
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
+        else:
+            self._reset()
 
     # -- the runner ------------------------------------------------------------------------------------
 
@@ -367,6 +375,8 @@ class HttpConnection(asyncio.Protocol):
         if cycle is None or not self.is_waiting:
             return
         self.is_waiting = False
+        if self.deadline != NEVER:
+            self._watch()  # no longer for its turn
         if self._runner is not None and self._runner.is_idle:
             self._runner.wake(cycle)
         else:
@@ -413,7 +423,13 @@ class HttpConnection(asyncio.Protocol):
         limits, timeouts = self._server.limits, self._server.timeouts
         if self._body_pace is None and limits.request_body_rate and not cycle.is_request_complete:
             self._body_pace = BodyPace(timeouts.request_body, limits.request_body_rate, self._server.now())
+            self._excuse_body(cycle, self._body_pace)
             self._watch()
+
+    def _excuse_body(self, cycle: RequestCycle, pace: BodyPace) -> None:
+        """See to it that nobody is blamed for a window that begins while we keep the body from coming."""
+        if self._reading_paused or (cycle.inbox is not None and cycle.inbox.expects_continue):
+            pace.excuse()
 
     def _watch_sending(self) -> None:
         """See to it that what waits to be sent does not wait for ever."""
@@ -436,7 +452,7 @@ class HttpConnection(asyncio.Protocol):
         """Do what has to be done at the deadline."""
         if self._send_pace is not None and self._send_pace.is_stalled(self._progress(), now):
             self._server.logger.debug("A client took nothing of its response for too long.")
-            self._transport.abort()
+            self._reset()
         elif self._is_closing:
             self._expire_closing(now)
         elif self._cycle is None:
@@ -459,11 +475,10 @@ class HttpConnection(asyncio.Protocol):
         """End a connection whose request body comes too slowly."""
         pace, cycle = self._body_pace, self._cycle
         if pace is not None and cycle is not None:
-            if self._reading_paused or (cycle.inbox is not None and cycle.inbox.expects_continue):
-                pace.excuse()
             if pace.is_too_slow(now):
                 self._refuse(ProtocolError(HTTPStatus.REQUEST_TIMEOUT, "request body came too slowly"))
                 return
+            self._excuse_body(cycle, pace)
         self._watch()
 
     def _expire_closing(self, now: float) -> None:
@@ -481,8 +496,12 @@ class HttpConnection(asyncio.Protocol):
             self._wait_until(min(self.deadline, self._idle_from + idle))
 
     def abort(self) -> None:
-        """End the connection at once."""
-        self._transport.abort()
+        """End the connection at once, and so that nothing unfinished looks as if it were whole."""
+        is_cut_off = self._cycle is not None and self._cycle.ends_with_connection
+        if is_cut_off or self._transport.get_write_buffer_size():
+            self._reset()
+        else:
+            self._transport.abort()
 
     # -- the end of the connection ---------------------------------------------------------------------
 
@@ -502,7 +521,14 @@ class HttpConnection(asyncio.Protocol):
         self._cycle = None
         self.is_waiting = False
         if cycle.is_response_begun:
-            self._transport.abort()
+            self._reset()
+
+    def _reset(self) -> None:
+        """End the connection at once, in a way that the client cannot take for the end of a response."""
+        sock = self._transport.get_extra_info("socket")
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
 
     def _send_refusal(self, status: HTTPStatus) -> None:
         body = b"Invalid HTTP request received."

@@ -459,7 +459,7 @@ class RequestCycle:
     def _complete(self) -> None:
         self._accepts = _COMPLETE
         if self.inbox is not None:
-            self.inbox.wake()
+            self.inbox.close()
         self._host.response_ended(self)
 
     # -- files as bodies -------------------------------------------------------------------------------

@@ -57,11 +57,21 @@ class Inbox:
         self._is_end_taken = self.is_complete
         return data
 
+    def close(self) -> None:
+        """Forget what is held: nobody will take it any more."""
+        self._pieces = []
+        self.size = 0
+        self.wake()
+
     async def wait(self) -> None:
         """Wait until something happens."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        await waiter
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:  # cancelled: who only looks now and then leaves nothing behind
+                self._waiters.remove(waiter)
 
     def wake(self) -> None:
         """Let everyone who waits look again."""
