@@ -7,10 +7,7 @@ the deadline is a later one by now.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final, Generic, Protocol, TypeVar
 
 NEVER: Final = float("inf")
 
@@ -19,7 +16,7 @@ class Timed(Protocol):
     """What has a deadline."""
 
     deadline: float  #: when it is to be woken, in seconds of the wheel's clock; NEVER for not at all
-    due: float  #: the end of the bucket it is in, NEVER for none; kept by the wheel
+    due: float  #: the beginning of the bucket it is in, NEVER for none; kept by the wheel
 
 
 T = TypeVar("T", bound=Timed)
@@ -48,12 +45,12 @@ class TimerWheel(Generic[T]):
         if bucket is None:
             bucket = self._buckets[number] = set()
         bucket.add(item)
-        item.due = number * self._tick
+        item.due = (number - 1) * self._tick
 
     def remove(self, item: T) -> None:
         """Forget a thing."""
         if item.due != NEVER:
-            number = round(item.due / self._tick)
+            number = round(item.due / self._tick) + 1
             bucket = self._buckets.get(number)
             if bucket is not None:
                 bucket.discard(item)
@@ -61,12 +58,14 @@ class TimerWheel(Generic[T]):
                     del self._buckets[number]
             item.due = NEVER
 
-    def expired(self, now: float) -> Iterator[T]:
-        """Yield every thing whose deadline has passed; each is off the wheel until it is placed again."""
+    def expired(self, now: float) -> list[T]:
+        """Return every thing whose deadline has passed; each is off the wheel until it is placed again."""
+        expired: list[T] = []
         for number in sorted(number for number in self._buckets if number * self._tick <= now):
-            for item in self._buckets.pop(number, ()):
+            for item in self._buckets.pop(number):
                 item.due = NEVER
                 if item.deadline <= now:
-                    yield item
+                    expired.append(item)
                 else:
                     self.place(item)
+        return expired

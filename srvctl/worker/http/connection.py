@@ -24,6 +24,7 @@ from srvctl.worker.timers import NEVER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from srvctl.worker.admission import Admission
     from srvctl.worker.http.file_body import FileBody
     from srvctl.worker.http.protocol import Codec, RequestHead
     from srvctl.worker.http.runner import Runner
@@ -180,17 +181,25 @@ class HttpConnection(asyncio.Protocol):
             self._held = b""
         cycle = self._cycle
         if cycle is None:
-            if self._held:  # behind a body that nobody wanted
-                self._server.loop.call_soon(self._read_held)
-            elif self._codec.is_inside_head and self._head_due == NEVER:
-                # A head that has begun has its own time, counted from its first bytes.
-                self._head_due = self._server.now() + self._server.timeouts.request_head
-                self._wait_until(self._head_due)
+            self._expect_head()
             return
         if not cycle.is_request_complete:
             self._watch_body(cycle)
-        if self.is_waiting and not is_queued:
-            self._hand_over()
+        if self.is_waiting:
+            admission = self._server.admission
+            if admission is None:
+                self.answer_now()
+            elif not is_queued:
+                self._hand_over(admission)
+
+    def _expect_head(self) -> None:
+        """See to it that the next request comes, or the rest of its head in time."""
+        if self._held:  # behind a body that nobody wanted
+            self._server.loop.call_soon(self._read_held)
+        elif self._codec.is_inside_head and self._head_due == NEVER:
+            # A head that has begun has its own time, counted from its first bytes.
+            self._head_due = self._server.now() + self._server.timeouts.request_head
+            self._wait_until(self._head_due)
 
     def _hold(self, data: bytes) -> None:
         """Keep what belongs to later requests; too much of it stays with the client."""
@@ -244,12 +253,11 @@ class HttpConnection(asyncio.Protocol):
             ProtocolError: The target cannot be understood, or the body is too large.
         """
         server = self._server
-        if head.length is not None and head.length > server.max_body_size:
+        if head.length and head.length > server.max_body_size:
             raise ProtocolError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request body too large")
         self._cycle = cycle = RequestCycle(self, server, head, self._scopes.make(head))
         self.is_waiting = True
         self.deadline = self._head_due = NEVER
-        self._discarded = 0
         self._requests += 1
         if self._requests == server.max_requests:
             cycle.keep_alive = False
@@ -285,6 +293,7 @@ class HttpConnection(asyncio.Protocol):
     def request_ended(self) -> None:
         """Finish the request that is being received."""
         self._body_pace = None
+        self._discarded = 0
         if self._cycle is not None:
             self._cycle.request_ended()
 
@@ -356,13 +365,12 @@ class HttpConnection(asyncio.Protocol):
         """The request being received or answered."""
         return self._cycle
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, admission: Admission[RequestCycle, HttpConnection]) -> None:
         """Have the request that waits answered, unless too many are being answered already."""
         cycle = self._cycle
         if cycle is None or not self.is_waiting:
             return
-        admission = self._server.admission
-        if admission is None or cycle.scope["path"] in self._server.exempt_paths or admission.enters(cycle):
+        if cycle.scope["path"] in self._server.exempt_paths or admission.enters(cycle):
             self.answer_now()
         elif admission.waits(self, cycle):
             self._wait_until(self._server.now() + self._server.timeouts.queue)

@@ -324,7 +324,9 @@ class RequestCycle:
         self._accepts = _STARTED
 
     def _on_first_body(self, message: Message) -> None:
-        body, more = _content_of(message)
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if body.__class__ is not bytes:
+            body = _as_bytes(body)
         framing, accepts = self._frame(len(body), more)
         head = self._finish_head(framing)
         if accepts is _BODILESS:
@@ -362,7 +364,8 @@ class RequestCycle:
             return self._describe_absent(0 if more else size), _BODILESS
         if self._length is not None:
             self._remaining = self._length
-            self._spend(size, more)
+            if size != self._length or more:
+                self._spend(size, more)
             return b"", _SIZED
         if not more and not self._has_trailers:
             self._remaining = 0
@@ -517,10 +520,14 @@ def _content_of(message: Message) -> tuple[bytes, bool]:
     """
     body = message.get("body", b"")
     if body.__class__ is not bytes:
-        if not isinstance(body, (bytes, bytearray, memoryview)):
-            raise TypeError(f"a body is bytes, not {type(body).__name__}")
-        body = bytes(body)
+        body = _as_bytes(body)
     return body, message.get("more_body", False)
+
+
+def _as_bytes(body: object) -> bytes:
+    if not isinstance(body, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a body is bytes, not {type(body).__name__}")
+    return bytes(body)
 
 
 def _chunk(body: bytes) -> bytes:

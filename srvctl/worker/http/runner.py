@@ -109,7 +109,7 @@ class Runner:
                         cycle.returned(result)
                 if on_return is not None:
                     on_return(cycle)
-                if self._is_detached or task.cancelling() or not self._is_context_clean():
+                if self._is_detached or task.cancelling() or self._is_context_changed():
                     break
                 await self
         finally:
@@ -124,15 +124,15 @@ class Runner:
         if not (cycle.is_disconnected and _comes_from_disconnect(error)):
             cycle.failed(error, "Exception in ASGI application")
 
-    def _is_context_clean(self) -> bool:
-        """Return whether the last request left every context variable as it found it.
+    def _is_context_changed(self) -> bool:
+        """Return whether the last request left a context variable other than it found it.
 
         By identity: an equal list may be another list, and comparing is the application's code.
         """
         context, clean = self._context, self._clean_context
         if len(context) != len(clean):
-            return False
-        return not self._has_variables or all(
+            return True
+        return self._has_variables and not all(
             variable in clean and clean[variable] is value for variable, value in context.items()
         )
 

@@ -36,7 +36,7 @@ class ScopeMaker:
     that keep a connection often ask for the same again, and codecs then hand over the same head.
     """
 
-    __slots__ = ("_around", "_client_text", "_extensions", "_head", "_headers", "_template")
+    __slots__ = ("_around", "_client_text", "_extensions", "_head", "_headers", "_state", "_template")
 
     _template: Scope
     _headers: Headers
@@ -44,6 +44,7 @@ class ScopeMaker:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
+        self._state = around.state
         self._client_text: str | None = None
         self._head: RequestHead | None = None
 
@@ -59,9 +60,8 @@ class ScopeMaker:
         scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
         scope["headers"] = self._headers.copy()
         scope["extensions"] = self._extensions.copy()
-        state = self._around.state
-        if state is not None:
-            scope["state"] = state.copy()
+        if self._state is not None:
+            scope["state"] = self._state.copy()
         return scope
 
     @property

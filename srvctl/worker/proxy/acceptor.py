@@ -21,6 +21,7 @@ from srvctl.worker.proxy.tlv import ProxyProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from srvctl.worker.proxy.protocol import ProxyHeader
     from srvctl.worker.proxy.trust import Trust
 
     #: Takes a socket, which is then its own, and whom it is connected for; None for whoever is connected.
@@ -174,26 +175,36 @@ class _Arrival:
     def _read(self) -> None:
         """Take off what has come of the header."""
         try:
-            data = self._sock.recv(_PEEKED, socket.MSG_PEEK)
-            header = self._decoder.feed(data) if data else None
-            _skip(self._sock, len(data) - len(header.rest) if header is not None else len(data))
+            header = self._read_header()
         except (BlockingIOError, InterruptedError):
             self._wait()
-            return
         except ProxyProtocolError as error:
             self._lose(f"{self._name}: {error}")
-            return
-        except OSError:
+        except OSError:  # checks that only connect do this all day, and clients may leave at any time
             self._lose()
-            return
-        if header is not None:
+        else:
             self._release()
             self._acceptor.forget(self)
             self._acceptor.deliver(self._sock, Peer.of_header(header))
-        elif data:
-            self._wait()
-        else:  # checks that only connect do this all day, and clients may leave at any time
-            self._lose()
+
+    def _read_header(self) -> ProxyHeader:
+        """Return the header.
+
+        Reads on until it is whole or nothing more is there: uvloop tells only once of a reset.
+
+        Raises:
+            OSError: It is not whole; BlockingIOError where the client may still send the rest.
+            ProxyProtocolError: There is none.
+        """
+        while True:
+            data = self._sock.recv(_PEEKED, socket.MSG_PEEK)
+            if not data:
+                raise ConnectionResetError(errno.ECONNRESET, "the client left")
+            header = self._decoder.feed(data)
+            if header is not None:
+                _skip(self._sock, len(data) - len(header.rest))
+                return header
+            _skip(self._sock, len(data))
 
     def _wait(self) -> None:
         if self._timer is None:
