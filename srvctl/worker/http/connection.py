@@ -128,8 +128,7 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Return whether a response is still due to a client that shut down its sending side."""
         self._has_eof = True
-        if not self._held:
-            self._end_requests()
+        self._end_requests()
         is_busy = self._cycle is not None or bool(self._held)
         # TLS knows no half-closed connections here: event loops end both directions together.
         return is_busy and not self._is_closing and self._transport.can_write_eof()
@@ -213,19 +212,20 @@ class HttpConnection(asyncio.Protocol):
         if self._held and self._cycle is None and self.can_write is None and not self._is_closing:
             self._read(self._held, self._held_from)
             self._resume_reading()
-            if self._has_eof and not self._held:
+            if self._has_eof:
                 self._end_requests()
 
     def _end_requests(self) -> None:
         """Learn that the client sends nothing more: what is not whole by now never will be."""
         cycle = self._cycle
-        if cycle is not None and cycle.is_request_complete:
-            cycle.keep_alive = False
+        if cycle is not None and not cycle.is_request_complete:
+            self._drop_unfinished(cycle)
+        elif cycle is not None:
+            if not self._held:
+                cycle.keep_alive = False
             cycle.client_finished()
             return
-        if cycle is not None:
-            self._drop_unfinished(cycle)
-        if not self._is_closing:
+        if not self._held and not self._is_closing:
             self._close()
 
     def _pause_reading(self) -> None:
