@@ -51,11 +51,10 @@ class TimerWheel(Generic[T]):
         """Forget a thing."""
         if item.due != NEVER:
             number = round(item.due / self._tick) + 1
-            bucket = self._buckets.get(number)
-            if bucket is not None:
-                bucket.discard(item)
-                if not bucket:
-                    del self._buckets[number]
+            bucket = self._buckets[number]
+            bucket.remove(item)
+            if not bucket:
+                del self._buckets[number]
             item.due = NEVER
 
     def expired(self, now: float) -> list[T]:

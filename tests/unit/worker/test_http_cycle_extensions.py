@@ -50,7 +50,7 @@ class Talk:
     ) -> None:
         self.host, self.server = Host(), FakeServer()
         head = RequestHead(method, b"/", version, (), takes_trailers=takes_trailers)
-        scope = {"extensions": {f"http.response.{name}": {} for name in extensions}}
+        scope: dict[str, Any] = {"extensions": {f"http.response.{name}": {} for name in extensions}}
         self.cycle = RequestCycle(self.host, self.server, head, scope)
 
     def sends(self, kind: str, **message: Any) -> None:
@@ -146,7 +146,7 @@ def test_every_message_in_every_state(state: str, message: str, small: Path) -> 
     before, accepts = talk.host.sent, talk.cycle._accepts
     kind, fields = MESSAGES[message]
     with small.open("rb") as file:
-        files = {"pathsend": {"path": str(small)}, "zerocopysend": {"file": file}}
+        files: dict[str, dict[str, Any]] = {"pathsend": {"path": str(small)}, "zerocopysend": {"file": file}}
         fields = fields | files.get(kind, {})
         if message in ALLOWED[state]:
             talk.sends(kind, **fields)
