@@ -275,7 +275,7 @@ class RequestCycle:
         rest = step(self, message)
         if rest is not None:
             await rest
-        if self._host.can_write is not None:
+        if self._host.can_write is not None and self._accepts is not _COMPLETE:  # else: nothing can follow
             await asyncio.shield(self._host.can_write)
 
     def _order_error(self, kind: object) -> str:

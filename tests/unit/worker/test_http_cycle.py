@@ -548,17 +548,30 @@ def test_sending_waits_while_the_client_does_not_read() -> None:
         talk = Talk()
         talk.start()
         talk.host.can_write = asyncio.get_running_loop().create_future()
-        sending = asyncio.ensure_future(talk.cycle.send({"type": "http.response.body", "body": b"a"}))
+        message = {"type": "http.response.body", "body": b"a", "more_body": True}
+        sending = asyncio.ensure_future(talk.cycle.send(message))
         other = asyncio.ensure_future(talk.cycle.receive())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert not sending.done()
         assert other.done()
-        assert talk.host.sent.endswith(b"a")
+        assert talk.host.sent.endswith(b"1\r\na\r\n")
         cancelled = talk.host.can_write
         sending.cancel()
         await asyncio.wait([sending])
         assert not cancelled.done(), "others may wait for it, too"
+
+    asyncio.run(scenario())
+
+
+def test_sending_the_last_message_waits_for_nobody() -> None:
+    """Nothing can follow that would have to wait, and the application need not live until it is sent."""
+
+    async def scenario() -> None:
+        talk = Talk()
+        talk.start()
+        talk.host.can_write = asyncio.get_running_loop().create_future()
+        talk.body(b"a")
 
     asyncio.run(scenario())
 
