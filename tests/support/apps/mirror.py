@@ -122,10 +122,10 @@ async def _trailers(scope: Message, _receive: Receive, send: Send) -> None:
 
 
 _ROUTES = {
+    "/stream/duet": _duet,
     "/echo": _echo,
     "/digest": _digest,
     "/bytes": _bytes,
-    "/duet": _duet,
     "/cookies": _cookies,
     "/hints": _hints,
     "/trailers": _trailers,
