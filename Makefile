@@ -13,6 +13,7 @@ demo: $(VENV)/.demo  ## serve the FastAPI example from two workers, on port 8000
 	$(BIN)/srvctl run examples.fastapi_hello:app --workers 2 --port $(PORT)
 
 test: $(VENV)/.test  ## everything a change must pass: lint, types, import contracts, all tests
+	@./scripts/system-packages
 	@PATH="$(abspath $(BIN)):$$PATH" ./scripts/check
 
 test-lowest: $(VENV)-lowest/.lowest  ## the tests, with the lowest versions of what srvctl depends on
