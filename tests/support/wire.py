@@ -71,6 +71,9 @@ class FakeSocket:
         self.family = family
         self.options: list[tuple[object, ...]] = []
 
+    def fileno(self) -> int:
+        return -1
+
     def setsockopt(self, *option: object) -> None:
         self.options.append(option)
 
