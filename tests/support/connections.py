@@ -1,0 +1,42 @@
+"""What is true of connections, seen from outside: whether an answer has come, how many a worker has."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.support.server_waits import PATIENCE, NeverHappened
+
+if TYPE_CHECKING:
+    from tests.support.client import Connection
+    from tests.support.server import ServerProcess
+
+
+def has_answer(client: Connection, seconds: float = 0.0) -> bool:
+    """Return whether something, or the end, has come or comes within this time."""
+    return bool(select.select([client.socket], [], [], seconds)[0])
+
+
+def reset(client: Connection) -> None:
+    """Leave in a way that nobody can take for a client that still reads."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+
+
+def wait_connections(server: ServerProcess, count: int) -> None:
+    """Wait until the only worker has so many connections."""
+    deadline = time.monotonic() + PATIENCE
+    [worker] = server.workers()
+    while True:
+        every = psutil.Process(worker).net_connections("tcp")
+        found = [each for each in every if each.status != psutil.CONN_LISTEN]
+        if sum(each.laddr.port == server.port for each in found) == count:
+            return
+        if time.monotonic() > deadline:
+            raise NeverHappened(f"the worker has {found}")
+        time.sleep(0.01)
