@@ -33,6 +33,19 @@ TIMEOUTS = {
     "queue": 4.0,
     "linger": 2.0,
 }
+kinds = st.sampled_from(
+    [
+        *["get"] * 30,
+        *["post"] * 4,
+        *["chunked"] * 2,
+        "expect",
+        "lines",
+        "large",
+        "broken",
+        "close",
+        "nonsense",
+    ]
+)
 _STATUS = re.compile(rb"HTTP/1\.1 (\d+)[^\r]*\r\n")
 
 
@@ -154,40 +167,46 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        kind=st.sampled_from(
-            ["get", "get", "get", "post", "post", "large", "expect", "chunked", "close", "lines", "nonsense"]
-        ),
+        kinds=st.lists(kinds, min_size=1, max_size=30),
         size=st.integers(1, 3000),
+        cuts=st.lists(st.integers(1, LARGEST_PIECE), max_size=5),
+        later=st.sampled_from([0, 0, 1, 40, 2000]),
     )
-    def client_has_a_request(self, data: st.DataObject, kind: str, size: int) -> None:
+    def client_sends(
+        self, data: st.DataObject, kinds: list[str], size: int, cuts: list[int], later: int
+    ) -> None:
+        """What has not been sent, and requests behind it, in pieces; the last bytes come another time."""
         client = self.pick(data)
         if client is None or client.is_shut:
             return
+        stream = client.unsent + b"".join(self.request_of(client, kind, size) for kind in kinds)
+        end = max(0, len(stream) - later)
+        client.unsent, stream = stream[end:], stream[:end]
+        pieces = []
+        while stream:
+            length = cuts.pop() if cuts else LARGEST_PIECE
+            pieces.append(stream[:length])
+            stream = stream[length:]
+        client.wire.sends(*pieces)
+
+    def request_of(self, client: Client, kind: str, size: int) -> bytes:
         self.number += 1
         path, body = f"/{self.number}", b"x" * size
+        if kind not in {"lines", "nonsense"}:
+            client.requests.append(self.number)
+        chunked = get(path, "Transfer-Encoding: chunked")
         requests = {
             "get": get(path),
             "post": post(path, size) + body,
             "large": post(path, 6000) + body,
             "expect": post(path, size, "Expect: 100-continue") + body,
-            "chunked": get(path, "Transfer-Encoding: chunked") + b"%x\r\n%b\r\n0\r\n\r\n" % (size, body),
+            "chunked": chunked + b"%x\r\n%b\r\n0\r\n\r\n" % (size, body),
+            "broken": chunked + b"5\r\n12345\r\nnonsense\r\n",
             "close": get(path, "Connection: close"),
             "lines": b"\r\n" * (1 + size % 3),
             "nonsense": b"\x00nonsense\r\n\r\n",
         }
-        client.unsent += requests[kind]
-        if kind not in {"lines", "nonsense"}:
-            client.requests.append(self.number)
-
-    @rule(data=st.data(), pieces=st.lists(st.integers(1, LARGEST_PIECE), min_size=1, max_size=8))
-    def client_sends(self, data: st.DataObject, pieces: list[int]) -> None:
-        client = self.pick(data)
-        if client is None or client.is_shut:
-            return
-        for size in pieces:
-            piece, client.unsent = client.unsent[:size], client.unsent[size:]
-            if piece:
-                client.wire.sends(piece)
+        return requests[kind]
 
     @rule(data=st.data())
     def client_shuts_down(self, data: st.DataObject) -> None:
@@ -222,13 +241,15 @@ class ConnectionMachine(RuleBasedStateMachine):
         calls = [call for call in self.world.calls if not call.is_over]
         return data.draw(st.sampled_from(calls)) if calls else None
 
-    @rule(data=st.data(), size=st.sampled_from([0, 10, 3000]))
-    def application_answers(self, data: st.DataObject, size: int) -> None:
-        call = self.running(data)
-        if call is not None:
+    @rule(data=st.data(), size=st.sampled_from([0, 10, 3000]), count=st.integers(1, 20))
+    def application_answers(self, data: st.DataObject, size: int, count: int) -> None:
+        for _ in range(count):
+            call = self.running(data)
+            if call is None:
+                return
             call.answers(b"y" * size, (b"number", call.path[1:].encode()))
 
-    @rule(data=st.data(), size=st.sampled_from([0, 10, 3000]), step=st.integers(0, 3))
+    @rule(data=st.data(), size=st.sampled_from([0, 10, 3000]), step=st.integers(0, 4))
     def application_goes_on(self, data: st.DataObject, size: int, step: int) -> None:
         """In whatever order: some of it is wrong."""
         call = self.running(data)
@@ -240,6 +261,9 @@ class ConnectionMachine(RuleBasedStateMachine):
             call.streams(b"y" * size)
         elif step == 2:
             call.ends(b"z" * size)
+        elif step == 3:
+            call.starts(200, (b"number", call.path[1:].encode()))
+            call.streams(b"y" * size)
         else:
             call.asks()
 
@@ -346,5 +370,5 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.world.ends()
 
 
-ConnectionMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+ConnectionMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestConnection = ConnectionMachine.TestCase
