@@ -6,21 +6,26 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from benchmarks import report, wrk
+from benchmarks import memory, report, wrk
 from benchmarks.compare import compare
-from benchmarks.errors import WrkMissingError
+from benchmarks.errors import BenchmarkError, WrkMissingError
+from benchmarks.processes import ROOT, raise_file_limit
 from benchmarks.results import Plan
-from benchmarks.servers import SERVERS, Server
+from benchmarks.servers import SERVERS, Server, contestants
 from benchmarks.workloads import WORKLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.results import Comparison
 
 _INTERRUPTED = 130
+_MICRO = ("codec", "scope", "cycle", "connection", "access_log")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,9 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_listing())
         return 0
     signal.signal(signal.SIGTERM, _terminate)
+    raise_file_limit()
     try:
-        return _http(options)
-    except WrkMissingError as error:
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -42,18 +49,77 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _http(options: argparse.Namespace) -> int:
     wrk.find()
-    plan = Plan(
-        workload=options.app,
-        rounds=options.rounds,
-        seconds=options.seconds,
-        connections=options.connections,
-        pinned=len(os.sched_getaffinity(0)) > 1,
-    )
-    comparison = compare(plan, options.servers, _progress)
+    comparison = _compare(options.app, options)
     print(report.text(comparison))
     if options.json is not None:
         options.json.write_text(json.dumps(report.as_json(comparison), indent=2) + "\n", encoding="utf-8")
     return 0 if comparison.results else 1
+
+
+def _compare(name: str, options: argparse.Namespace) -> Comparison:
+    """Run one workload as the options say."""
+    workload = WORKLOADS[name]
+    plan = Plan(
+        workload=name,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        connections=options.connections or workload.connections,
+        pinned=len(os.sched_getaffinity(0)) > 1,
+        baseline=workload.baseline,
+    )
+    return compare(plan, contestants(workload, options.servers), _progress)
+
+
+def _memory(options: argparse.Namespace) -> int:
+    wrk.find()
+    measured = memory.measure(options.servers, options.connections, options.requests, _progress)
+    print(memory.text(measured))
+    return 0 if measured.results else 1
+
+
+def _memory_text(servers: Sequence[Server], connections: int, requests: int) -> str:
+    return memory.text(memory.measure(servers, connections, requests, _progress))
+
+
+def _all(options: argparse.Namespace) -> int:
+    """Run everything; a part that fails is told in its place, and the others go on."""
+    wrk.find()
+    blocks: list[str] = []
+    failed = False
+    for name in WORKLOADS:
+        _progress(f"== {name}")
+        try:
+            blocks.append(report.text(_compare(name, options)))
+        except WrkMissingError:
+            raise
+        except (BenchmarkError, OSError) as error:
+            blocks.append(f"{name}: failed: {error}")
+            failed = True
+    _progress("== memory")
+    parts: list[Callable[[], str]] = [lambda: _memory_text(options.servers, 10_000, 1_000_000), _micro]
+    for part in parts:
+        try:
+            blocks.append(part())
+        except (BenchmarkError, OSError) as error:
+            blocks.append(f"failed: {error}")
+            failed = True
+    whole = "\n\n".join(f"```text\n{block}\n```" for block in blocks) + "\n"
+    if options.output is None:
+        print(whole, end="")
+    else:
+        options.output.write_text(whole, encoding="utf-8")
+    return 1 if failed else 0
+
+
+def _micro() -> str:
+    """Return the output of the micro-benchmarks, each run in a process of its own."""
+    shown = []
+    for name in _MICRO:
+        _progress(f"== micro {name}")
+        command = [sys.executable, "-m", f"benchmarks.micro.{name}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        shown.append(f"{name}, µs for each operation\n{done.stdout}{done.stderr if done.returncode else ''}")
+    return "\n".join(shown).rstrip()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,15 +127,40 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     http = commands.add_parser("http", help="compare servers under HTTP load", description="Compare servers.")
     http.add_argument("--app", choices=list(WORKLOADS), default="hello", help="the workload (default hello)")
-    http.add_argument("--rounds", type=_at_least_one, default=10, help="rounds for each server (default 10)")
-    http.add_argument("--seconds", type=_at_least_one, default=2, help="length of a round (default 2)")
-    http.add_argument("--connections", type=_at_least_one, default=64, help="open at once (default 64)")
-    http.add_argument(
-        "--servers", type=_servers, default=list(SERVERS.values()), help="names, with commas (default all)"
-    )
+    _add_load(http, rounds=10)
     http.add_argument("--json", type=Path, metavar="FILE", help="also write all samples to a file")
     http.add_argument("--list", action="store_true", help="list workloads and servers, and run nothing")
+    http.set_defaults(run=_http)
+    holding = commands.add_parser(
+        "memory", help="measure memory: at rest, with idle connections, after requests"
+    )
+    _add_servers(holding, [server for server in SERVERS.values() if server.patience])
+    holding.add_argument(
+        "--connections", type=_at_least_one, default=10_000, help="idle ones (default 10,000)"
+    )
+    holding.add_argument("--requests", type=_at_least_one, default=1_000_000, help="(default 1,000,000)")
+    holding.set_defaults(run=_memory, list=False)
+    everything = commands.add_parser("all", help="run everything, and write Markdown")
+    _add_load(everything, rounds=10)
+    everything.add_argument("--output", type=Path, metavar="FILE", help="write to a file (default: print)")
+    everything.set_defaults(run=_all, list=False)
     return parser
+
+
+def _add_load(parser: argparse.ArgumentParser, rounds: int) -> None:
+    parser.add_argument(
+        "--rounds", type=_at_least_one, default=rounds, help=f"rounds for each server (default {rounds})"
+    )
+    parser.add_argument("--seconds", type=_at_least_one, default=2, help="length of a round (default 2)")
+    parser.add_argument("--connections", type=_at_least_one, help="open at once (default: the workload's)")
+    _add_servers(parser, list(SERVERS.values()))
+
+
+def _add_servers(parser: argparse.ArgumentParser, default: list[Server]) -> None:
+    names = ",".join(server.name for server in default)
+    parser.add_argument(
+        "--servers", type=_servers, default=default, help=f"names, with commas (default {names})"
+    )
 
 
 def _at_least_one(value: str) -> int:
@@ -88,9 +179,9 @@ def _servers(value: str) -> list[Server]:
 
 
 def _listing() -> str:
-    workloads = [f"  {workload.name:<11} {workload.about}" for workload in WORKLOADS.values()]
+    workloads = [f"  {workload.name:<16} {workload.about}" for workload in WORKLOADS.values()]
     servers = [
-        f"  {server.name:<11} {server.installed_version() or 'not installed'}" for server in SERVERS.values()
+        f"  {server.name:<16} {server.installed_version() or 'not installed'}" for server in SERVERS.values()
     ]
     return "\n".join(["workloads", *workloads, "servers", *servers])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from http.client import HTTPConnection, HTTPException
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import WrongAnswerError
@@ -14,20 +15,21 @@ _TIMEOUT_SECONDS = 20.0
 _SHOWN_BYTES = 60
 
 
-def check(workload: Workload, port: int) -> None:
-    """Send the workload's request once and compare status and body.
+def check(workload: Workload, port: int, path: str | None = None) -> None:
+    """Send the workload's request once, or one for another path, and compare status and body.
 
     Raises:
         WrongAnswerError: There is no answer, or it is not the expected one.
     """
-    connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+    path = path or workload.path
+    connection = _connection(port, is_tls=workload.is_tls)
     body = b"x" * workload.body_size or None
     try:
-        connection.request(workload.method, workload.path, body=body, headers=dict(workload.headers))
+        connection.request(workload.method, path, body=body, headers=dict(workload.headers))
         response = connection.getresponse()
         answer = response.read()
     except (OSError, HTTPException) as error:
-        raise WrongAnswerError(f"No answer to {workload.method} {workload.path}: {error!r}.") from error
+        raise WrongAnswerError(f"No answer to {workload.method} {path}: {error!r}.") from error
     finally:
         connection.close()
     if response.status != 200:
@@ -37,3 +39,12 @@ def check(workload: Workload, port: int) -> None:
             f"A body of {len(answer)} bytes instead of {len(workload.answer)}, or other ones:"
             f" {answer[:_SHOWN_BYTES]!r} instead of {workload.answer[:_SHOWN_BYTES]!r}."
         )
+
+
+def _connection(port: int, *, is_tls: bool) -> HTTPConnection:
+    if not is_tls:
+        return HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+    context = ssl.create_default_context()
+    context.check_hostname = False  # the certificate was made a moment ago, by us
+    context.verify_mode = ssl.CERT_NONE
+    return HTTPSConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS, context=context)

@@ -7,21 +7,27 @@ slower meanwhile does so for all alike. A server that fails is left out with its
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import usage
+from benchmarks import certificate, usage
 from benchmarks.check import check
 from benchmarks.errors import BenchmarkError, WrkMissingError
 from benchmarks.machine import busy_seconds, facts
+from benchmarks.probe import BatchProbe
 from benchmarks.processes import ServerProcess, free_port, pinned, uninterrupted
 from benchmarks.results import Comparison, Footprint, Plan, Round, ServerResult
 from benchmarks.workloads import WORKLOADS
 from benchmarks.wrk import run
 
 if TYPE_CHECKING:
+    from benchmarks.certificate import Certificate
     from benchmarks.servers import Server
+    from benchmarks.wrk import Load
 
 #: Load before the first round, which does not count.
 _WARM_UP_SECONDS = 1.0
@@ -54,7 +60,9 @@ def compare(plan: Plan, servers: Sequence[Server], progress: Progress) -> Compar
     machine = facts()
     cpus = split_cpus(os.sched_getaffinity(0)) if plan.pinned else Cpus(None, None)
     field = _Field(plan, cpus, progress)
-    with pinned(cpus.load):
+    with pinned(cpus.load), tempfile.TemporaryDirectory(prefix="srvctl-bench-") as directory:
+        if WORKLOADS[plan.workload].is_tls:
+            field.certificate = certificate.make(Path(directory))
         try:
             field.start(servers)
             field.load()
@@ -69,6 +77,9 @@ class _Field:
 
     def __init__(self, plan: Plan, cpus: Cpus, progress: Progress) -> None:
         self.left_out: dict[str, str] = {}
+        self.certificate: Certificate | None = None
+        self._restless: set[str] = set()
+        self._paths: dict[str, str | None] = {}
         self._plan = plan
         self._workload = WORKLOADS[plan.workload]
         self._cpus = cpus
@@ -106,6 +117,7 @@ class _Field:
                 companions=server.companion_versions(),
                 rounds=tuple(self._rounds[server.name]),
                 footprint=footprints[server.name],
+                beside=server.beside,
             )
             for server in servers
             if server.name in self._up
@@ -119,49 +131,71 @@ class _Field:
     def _start(self, server: Server) -> None:
         port = free_port()
         with pinned(self._cpus.servers):
-            process = ServerProcess(server.command(self._workload.app, port), port)
+            process = ServerProcess(server.command(self._workload.app, port, self.certificate), port)
         self._up[server.name] = process
         self._rounds[server.name] = []
+        self._paths[server.name] = server.path
         process.wait_until_listening()
-        check(self._workload, port)
+        check(self._workload, port, server.path)
+        if server.is_restless:
+            self._restless.add(server.name)
+            process.freeze()
 
     def _round(self, name: str, number: int) -> None:
         """Check the answer, then load the server once; round 0 is the warm-up."""
         process = self._up[name]
+        process.thaw()
         label = f"round {number}/{self._plan.rounds}" if number else "warm-up"
         seconds = self._plan.seconds if number else min(_WARM_UP_SECONDS, self._plan.seconds)
         try:
-            check(self._workload, process.port)
-            done = self._loaded(process, number, seconds)
+            check(self._workload, process.port, self._paths[name])
+            done = self._loaded(process, number, seconds, self._paths[name])
             process.raise_if_gone()
         except WrkMissingError:
             raise
         except BenchmarkError as error:
             self._leave_out(name, f"failed in its {label}: {process.exit_reason() or error}")
             return
+        if name in self._restless:
+            process.freeze()
         if number:
             self._rounds[name].append(done)
         others = "" if done.others_share is None else f"  others {done.others_share:>3.0%}"
         errors = f"  errors: {done.load.errors}" if done.load.errors.total else ""
         self._progress(
-            f"{label:<12} {name:<10} {done.requests_per_second:>9,.0f} req/s"
+            f"{label:<12} {name:<20} {done.requests_per_second:>9,.0f} req/s"
             f" {done.cpu_us_per_request:>8.1f} µs CPU/request{others}{errors}"
         )
 
-    def _loaded(self, process: ServerProcess, number: int, seconds: float) -> Round:
+    def _loaded(self, process: ServerProcess, number: int, seconds: float, path: str | None) -> Round:
         cpu = self._cpus.servers
         since = time.monotonic()
         busy = 0.0 if cpu is None else busy_seconds(cpu)
         own = usage.cpu_seconds(process.root)
-        load = run(self._workload, process.port, seconds=seconds, connections=self._plan.connections)
+        load = self._run(process.port, seconds, path)
         own = usage.cpu_seconds(process.root) - own
         others = None
         if cpu is not None:
             others = max(0.0, busy_seconds(cpu) - busy - own) / (time.monotonic() - since)
         return Round(number, load, cpu_seconds=own, others_share=others)
 
+    def _run(self, port: int, seconds: float, path: str | None) -> Load:
+        connections = self._plan.connections
+        if self._workload.pipeline == 1:
+            return run(self._workload, port, seconds=seconds, connections=connections, path=path)
+        with BatchProbe(self._workload, port) as probe:
+            load = run(self._workload, port, seconds=seconds, connections=connections, path=path)
+        return replace(
+            load,
+            requests=load.requests + probe.requests,  # the server's CPU was used for these, too
+            p50_ms=probe.percentile_ms(50),
+            p99_ms=probe.percentile_ms(99),
+        )
+
     def _footprints(self) -> dict[str, Footprint]:
         """Measure memory after the load, then one window of idling for all servers at once."""
+        for process in self._up.values():
+            process.thaw()
         trees = {name: usage.tree(process.root) for name, process in self._up.items()}
         memory = {
             name: (usage.pss_bytes(tree), usage.pss_bytes(tree[:1]), usage.alone_bytes(tree))

@@ -7,6 +7,7 @@ the servers. Their output goes to an unnamed file that is read when one fails.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -79,6 +80,16 @@ class ServerProcess:
         if reason:
             raise ServerGoneError(reason)
 
+    def freeze(self) -> None:
+        """Let it take no CPU until it is thawed."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.root.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.root.pid, signal.SIGCONT)
+
     def stop(self, seconds: float = STOP_SECONDS) -> bool:
         """Stop the server and what it started: SIGTERM to its root, SIGKILL to what is left later.
 
@@ -88,6 +99,7 @@ class ServerProcess:
         if self._output.closed:
             return True
         members = tree(self.root)
+        self.thaw()
         with suppress(ProcessLookupError):
             self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -107,6 +119,12 @@ class ServerProcess:
         # Not seek() and read(): the server writes at the same file offset.
         lines = os.pread(self._output.fileno(), size, 0).decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "It printed nothing.")
+
+
+def raise_file_limit() -> None:
+    """Have this process, and what it starts, open as many files as the system lets it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def free_port() -> int:

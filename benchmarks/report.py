@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.servers import BASELINE
+from benchmarks.tables import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from benchmarks.results import Comparison, ServerResult
+    from benchmarks.results import Comparison, Round, ServerResult
 
 _MIB = 1024 * 1024
 _NONE = "-"
@@ -49,10 +49,13 @@ class Summary:
     cpu_us_per_request: Spread | None
     cpu_ratio: Spread | None
     p99_ms: Spread | None
+    p99_ratio: Spread | None
+    megabytes_per_second: Spread | None
 
 
-def summarise(comparison: Comparison, baseline: str = BASELINE) -> dict[str, Summary]:
+def summarise(comparison: Comparison) -> dict[str, Summary]:
     """Return each server's figures, by its name."""
+    baseline = comparison.plan.baseline
     base = next((result for result in comparison.results if result.name == baseline), None)
     return {
         result.name: Summary(
@@ -60,21 +63,30 @@ def summarise(comparison: Comparison, baseline: str = BASELINE) -> dict[str, Sum
             cpu_us_per_request=Spread.of(each.cpu_us_per_request for each in result.rounds),
             cpu_ratio=Spread.of(_ratios(base, result)),
             p99_ms=Spread.of(each.load.p99_ms for each in result.rounds),
+            p99_ratio=Spread.of(_ratios(base, result, _p99)),
+            megabytes_per_second=Spread.of(each.megabytes_per_second for each in result.rounds),
         )
         for result in comparison.results
     }
 
 
-def _ratios(base: ServerResult | None, result: ServerResult) -> list[float]:
-    """Return baseline ÷ server of CPU per request, for each round both of them took part in."""
+def _cpu(each: Round) -> float | None:
+    return each.cpu_us_per_request
+
+
+def _p99(each: Round) -> float | None:
+    return each.load.p99_ms
+
+
+def _ratios(
+    base: ServerResult | None, result: ServerResult, figure: Callable[[Round], float | None] = _cpu
+) -> list[float]:
+    """Return baseline ÷ server of a figure, for each round both of them took part in."""
     if base is None:
         return []
-    of_base = {each.number: each.cpu_us_per_request for each in base.rounds}
-    return [
-        of_base[each.number] / each.cpu_us_per_request
-        for each in result.rounds
-        if each.number in of_base and each.cpu_us_per_request
-    ]
+    of_base = {each.number: figure(each) for each in base.rounds}
+    pairs = [(of_base.get(each.number), figure(each)) for each in result.rounds]
+    return [ours / theirs for ours, theirs in pairs if ours is not None and theirs]
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -83,7 +95,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     summaries = summarise(comparison)
     for result in whole["results"]:
         result["summary"] = asdict(summaries[result["name"]])
-    whole["baseline"] = BASELINE
+    whole["baseline"] = comparison.plan.baseline
     return whole
 
 
@@ -108,14 +120,17 @@ def _heading(comparison: Comparison) -> str:
 
 def _table(comparison: Comparison) -> str:
     summaries = summarise(comparison)
+    baseline = comparison.plan.baseline
     columns: dict[str, Callable[[ServerResult, Summary], str]] = {
         "server": lambda result, _: result.name,
         "version": lambda result, _: result.version,
         "req/s": lambda _, summary: _number(summary.requests_per_second, ",.0f"),
         "CPU µs/req": lambda _, summary: _number(summary.cpu_us_per_request, ".1f"),
-        f"{BASELINE} ÷ this": lambda _, summary: _number(summary.cpu_ratio, ".2f"),
+        f"{baseline} ÷ this": lambda _, summary: _number(summary.cpu_ratio, ".2f"),
         "min to max": lambda _, summary: _range(summary.cpu_ratio),
         "p99 ms": lambda _, summary: _number(summary.p99_ms, ".1f"),
+        "p99 ÷": lambda _, summary: _number(summary.p99_ratio, ".2f"),
+        "MB/s": lambda _, summary: _number(summary.megabytes_per_second, ",.0f"),
         "PSS MiB": lambda result, _: f"{result.footprint.pss_bytes / _MIB:.1f}",
         "root PSS": lambda result, _: f"{result.footprint.root_pss_bytes / _MIB:.1f}",
         "alone MiB": lambda result, _: f"{result.footprint.alone_bytes / _MIB:.1f}",
@@ -126,23 +141,7 @@ def _table(comparison: Comparison) -> str:
     rows = [
         [cell(result, summaries[result.name]) for cell in columns.values()] for result in comparison.results
     ]
-    return _aligned(list(columns), rows, left=2)
-
-
-def _aligned(header: list[str], rows: list[list[str]], left: int) -> str:
-    """Return a Markdown table with columns of equal width, the first `left` of them aligned to the left."""
-    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
-    rule = ["-" * width if at < left else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
-    lines = [header, rule, *rows]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.ljust(width) if at < left else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in lines
-    )
+    return aligned(list(columns), rows, left=2)
 
 
 def _notes(comparison: Comparison) -> str:
@@ -151,10 +150,29 @@ def _notes(comparison: Comparison) -> str:
         for result in comparison.results
         if result.errors.total
     ]
+    notes += _besides(comparison)
     notes += _disturbance(comparison)
     notes += [f"left out: {name}: {reason}" for name, reason in comparison.left_out.items()]
     notes += [f"{result.name}: {_companions(result)}" for result in comparison.results if result.companions]
     return "\n".join(f"- {note}" for note in notes)
+
+
+def _besides(comparison: Comparison) -> list[str]:
+    """Return notes on the pairs that the comparison is about, and on how far away nginx is."""
+    results = {result.name: result for result in comparison.results}
+    pairs = [(result, result.beside) for result in comparison.results if result.beside is not None]
+    if "nginx" in results and "srvctl" in results:
+        pairs.append((results["srvctl"], "nginx"))
+    notes = []
+    for result, name in pairs:
+        ratio = Spread.of(_ratios(results.get(name), result))
+        if ratio is not None:
+            more = 1 / ratio.median
+            notes.append(
+                f"{result.name} takes {more:.2f} times the CPU of {name} ({more - 1:+.1%});"
+                f" {1 / ratio.high:.2f} to {1 / ratio.low:.2f} in single rounds"
+            )
+    return notes
 
 
 def _disturbance(comparison: Comparison) -> list[str]:

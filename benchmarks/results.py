@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.servers import BASELINE
 from benchmarks.wrk import Errors, Load
 
 
@@ -33,6 +34,11 @@ class Round:
         """Requests done in each second of the load."""
         return self.load.requests / self.load.seconds
 
+    @property
+    def megabytes_per_second(self) -> float:
+        """Bytes received in each second of the load, heads included, in millions."""
+        return self.load.received_bytes / self.load.seconds / 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
@@ -57,13 +63,14 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class ServerResult:
-    """All that was measured of one server."""
+    """All that was measured of one server; `beside` names another one to compare it with."""
 
     name: str
     version: str
     companions: dict[str, str | None]
     rounds: tuple[Round, ...]
     footprint: Footprint
+    beside: str | None = None
 
     @property
     def errors(self) -> Errors:
@@ -81,6 +88,7 @@ class Plan:
         seconds: How long each time.
         connections: Kept open at once.
         pinned: Whether servers have one CPU and wrk another.
+        baseline: Name of the contestant the others are compared with.
     """
 
     workload: str
@@ -88,6 +96,7 @@ class Plan:
     seconds: float
     connections: int
     pinned: bool
+    baseline: str = BASELINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,25 @@
 """The table of servers: command lines, and which distributions tell their version. A new one is one entry.
 
-Every server gets one worker process, uvloop where it can use it, and no access log; beyond that its own
-defaults. Starts nothing: ``processes.py`` does.
+Every server gets one worker process, uvloop where it can use it, and no access log unless a workload is about
+it; beyond that its own defaults. Starts nothing: ``processes.py`` does.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from benchmarks.peers import nginx
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.certificate import Certificate
+    from benchmarks.workloads import Role, Workload
 
 #: The server the others are compared with.
 BASELINE = "uvicorn"
@@ -25,23 +31,55 @@ class Server:
 
     Attributes:
         name: What ``--servers`` calls it.
-        distribution: The installed distribution that has its version.
+        distribution: The installed distribution that has its version; nginx is asked itself.
         arguments: What follows ``python -m``, with ``{app}`` and ``{port}`` in place of their values.
         companions: Distributions that change its speed when they are there.
+        quiet: Turns its access log off.
+        loud: Turns its access log on; it goes to a file.
+        tls: Has it speak TLS, with ``{certfile}`` and ``{keyfile}`` for the files; empty if it cannot.
+        patience: Lets connections idle for long.
+        is_fixed: It runs no application, and says hello whatever it is asked.
+        is_restless: It takes CPU when nothing is asked of it, so it is stopped while others are measured.
+        path: What to ask it for instead of the workload's path.
+        beside: The name of another in the same comparison that it is to be compared with.
     """
 
     name: str
     distribution: str
     arguments: tuple[str, ...]
     companions: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
+    loud: tuple[str, ...] = ()
+    tls: tuple[str, ...] = ()
+    patience: tuple[str, ...] = ()
+    is_fixed: bool = False
+    is_restless: bool = False
+    path: str | None = None
+    beside: str | None = None
 
-    def command(self, app: str, port: int) -> list[str]:
+    def command(self, app: str, port: int, certificate: Certificate | None = None) -> list[str]:
         """Return the command line that serves `app` on a port of 127.0.0.1 with the running interpreter."""
-        return [sys.executable, "-m", *(part.format(app=app, port=port) for part in self.arguments)]
+        values = {"app": app, "port": str(port)}
+        parts = self.arguments + self.quiet
+        if certificate is not None:
+            parts += self.tls
+            values |= {"certfile": str(certificate.certfile), "keyfile": str(certificate.keyfile)}
+        return [sys.executable, "-m", *(part.format(**values) for part in parts)]
+
+    def can_run(self, workload: Workload) -> bool:
+        """Return whether it can take part."""
+        if workload.is_tls and not self.tls:
+            return False
+        return not self.is_fixed or workload.is_hello
+
+    def as_role(self, role: Role) -> Server:
+        """Return it as a comparison of its own features needs it."""
+        arguments = self.loud if role.is_logging else self.quiet
+        return replace(self, name=role.name, quiet=arguments, path=role.path, beside=role.beside)
 
     def installed_version(self) -> str | None:
         """Return the version in this environment, or None when the server is not installed."""
-        return installed_version(self.distribution)
+        return _nginx_version() if self.distribution == "nginx" else installed_version(self.distribution)
 
     def companion_versions(self) -> dict[str, str | None]:
         """Return the version of each distribution it gets speed from, None for one that is missing."""
@@ -56,33 +94,57 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+def _nginx_version() -> str | None:
+    program = nginx.find()
+    if program is None:
+        return None
+    shown = subprocess.run([program, "-v"], capture_output=True, text=True, check=False, timeout=10).stderr
+    return shown.strip().rpartition("/")[2] or "unknown"
+
+
 def _arguments(line: str) -> tuple[str, ...]:
     return tuple(line.split())
 
 
+_UVICORNS_TLS = _arguments("--ssl-certfile {certfile} --ssl-keyfile {keyfile}")
+_UNIX_TLS = _arguments("--certfile {certfile} --keyfile {keyfile}")
+_SRVCTL = Server(
+    "srvctl",
+    "srvctl",
+    _arguments("srvctl run {app} --workers 1 --bind 127.0.0.1:{port}"),
+    companions=("uvloop",),
+    quiet=("--no-access-log",),
+    loud=("--access-log",),
+    tls=_UVICORNS_TLS,
+    patience=("--timeout-keep-alive", "600"),
+)
+
 _ALL = (
-    Server(
-        "srvctl",
-        "srvctl",
-        _arguments("srvctl run {app} --workers 1 --no-access-log --bind 127.0.0.1:{port}"),
-        companions=("uvloop", "httptools"),
+    _SRVCTL,
+    replace(
+        _SRVCTL,
+        name="srvctl-h11",
+        arguments=(*_SRVCTL.arguments, "--http", "h11"),
+        companions=("uvloop", "h11"),
     ),
     Server(
         "uvicorn",
         "uvicorn",
-        _arguments(
-            "uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http httptools --no-access-log"
-        ),
+        _arguments("uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http httptools"),
         companions=("uvloop", "httptools"),
+        quiet=("--no-access-log",),
+        loud=("--access-log",),
+        tls=_UVICORNS_TLS,
+        patience=("--timeout-keep-alive", "600"),
     ),
     Server(
         "granian",
         "granian",
-        _arguments(
-            "granian {app} --host 127.0.0.1 --port {port} --interface asgi --workers 1 --loop uvloop"
-            " --no-access-log"
-        ),
+        _arguments("granian {app} --host 127.0.0.1 --port {port} --interface asgi --workers 1 --loop uvloop"),
         companions=("uvloop",),
+        quiet=("--no-access-log",),
+        loud=("--access-log",),
+        tls=_arguments("--ssl-certificate {certfile} --ssl-keyfile {keyfile}"),
     ),
     Server(
         "gunicorn",
@@ -93,13 +155,34 @@ _ALL = (
             " --no-control-socket"
         ),
         companions=("uvloop", "gunicorn_h1c"),
+        loud=("--access-logfile", "-"),
+        tls=_UNIX_TLS,
     ),
     Server(
         "hypercorn",
         "hypercorn",
         _arguments("hypercorn {app} --bind 127.0.0.1:{port} --worker-class uvloop --workers 1"),
         companions=("uvloop", "h11"),
+        loud=("--access-logfile", "-"),
+        tls=_UNIX_TLS,
     ),
+    Server(
+        "fastpysgi",
+        "fastpysgi",
+        _arguments("benchmarks.peers.fast {app} --host 127.0.0.1 --port {port}"),
+        tls=_UNIX_TLS,
+        is_restless=True,
+    ),
+    Server("nginx", "nginx", _arguments("benchmarks.peers.nginx {port}"), is_fixed=True),
+    Server("raw", "uvloop", _arguments("benchmarks.peers.raw {port}"), companions=("uvloop",), is_fixed=True),
 )
 
 SERVERS: Mapping[str, Server] = MappingProxyType({server.name: server for server in _ALL})
+
+
+def contestants(workload: Workload, servers: Sequence[Server]) -> list[Server]:
+    """Return who takes part: the servers that can, or the roles that the workload gives them."""
+    if not workload.roles:
+        return [server for server in servers if server.can_run(workload)]
+    chosen = {server.name: server for server in servers}
+    return [chosen[role.server].as_role(role) for role in workload.roles if role.server in chosen]

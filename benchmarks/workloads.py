@@ -16,6 +16,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """One server in a comparison that is about what servers can do, and not among all of them.
+
+    Attributes:
+        name: What the table calls it.
+        server: The server's name.
+        path: What it is asked for, if not for the workload's path.
+        is_logging: Its access log is on.
+        beside: The role whose CPU its own is compared with below the table.
+    """
+
+    name: str
+    server: str
+    path: str | None = None
+    is_logging: bool = False
+    beside: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """One kind of request and its right answer.
 
@@ -29,6 +48,11 @@ class Workload:
         body_size: Bytes of the request's body, all ``x``; 0 for no body.
         headers: Request headers beside ``Host`` and ``Content-Length``.
         pipeline: Requests sent in one write before their answers are awaited.
+        connections: Open at once, unless told otherwise.
+        is_tls: It is spoken over TLS.
+        is_unique: Every request has a header field whose value was never there before.
+        roles: Who takes part, if not all servers alike.
+        baseline: The contestant all others are compared with.
     """
 
     name: str
@@ -40,8 +64,19 @@ class Workload:
     body_size: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     pipeline: int = 1
+    connections: int = 64
+    is_tls: bool = False
+    is_unique: bool = False
+    roles: tuple[Role, ...] = ()
+    baseline: str = "uvicorn"
+
+    @property
+    def is_hello(self) -> bool:
+        """Whether a server that says hello to everything gives the right answer."""
+        return self.answer == HELLO and not self.roles and not self.is_tls
 
 
+_FILE = bytes(range(256)) * 31_250  #: what apps/files.py serves, which makes its file when it is imported
 _TWENTY_HEADERS = {f"X-Benchmark-{number:02}": f"value-of-header-{number:02}" for number in range(1, 21)}
 
 _ALL = (
@@ -84,6 +119,55 @@ _ALL = (
         app="benchmarks.apps:hello",
         answer=HELLO,
         pipeline=16,
+    ),
+    Workload(
+        "unique",
+        about="hello, where no two requests are alike",
+        app="benchmarks.apps:hello",
+        answer=HELLO,
+        is_unique=True,
+    ),
+    Workload(
+        "connections1000",
+        about="hello, on 1,000 connections",
+        app="benchmarks.apps:hello",
+        answer=HELLO,
+        connections=1000,
+    ),
+    Workload(
+        "tls",
+        about="hello over TLS, on connections that are kept alive",
+        app="benchmarks.apps:hello",
+        answer=HELLO,
+        is_tls=True,
+    ),
+    Workload(
+        "file8m",
+        about="a file of 8 MB: sent by the server, or streamed by the application",
+        app="benchmarks.apps.files:files",
+        answer=_FILE,
+        path="/stream",
+        connections=8,
+        roles=(
+            Role("srvctl stream", "srvctl", "/stream"),
+            Role("srvctl pathsend", "srvctl", "/pathsend", beside="srvctl stream"),
+            Role("srvctl zerocopysend", "srvctl", "/zerocopysend", beside="srvctl stream"),
+            Role("granian pathsend", "granian", "/pathsend", beside="srvctl pathsend"),
+            Role("uvicorn stream", "uvicorn", "/stream", beside="srvctl stream"),
+        ),
+        baseline="srvctl stream",
+    ),
+    Workload(
+        "access",
+        about="hello, with the access log off and on",
+        app="benchmarks.apps:hello",
+        answer=HELLO,
+        roles=(
+            Role("uvicorn", "uvicorn"),
+            Role("uvicorn log", "uvicorn", is_logging=True, beside="uvicorn"),
+            Role("srvctl", "srvctl"),
+            Role("srvctl log", "srvctl", is_logging=True, beside="srvctl"),
+        ),
     ),
 )
 

@@ -78,22 +78,43 @@ def wrk_version() -> str:
     return shown.partition(" [")[0].removeprefix("wrk ").strip() or "unknown"
 
 
-def command(workload: Workload, port: int, *, seconds: float, connections: int) -> list[str]:
+def request_bytes(workload: Workload, port: int) -> bytes:
+    """Return the workload's request as wrk sends it, for other clients."""
+    lines = [f"{workload.method} {workload.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    lines += [f"{name}: {value}" for name, value in workload.headers.items()]
+    if workload.body_size:
+        lines.append(f"Content-Length: {workload.body_size}")
+    return "\r\n".join([*lines, "", ""]).encode() + b"x" * workload.body_size
+
+
+def command(
+    workload: Workload, port: int, *, seconds: float, connections: int, path: str | None = None
+) -> list[str]:
     """Return the command line of one run; wrk takes whole seconds only."""
     headers = [part for name, value in workload.headers.items() for part in ("-H", f"{name}: {value}")]
-    url = f"http://127.0.0.1:{port}{workload.path}"
+    scheme = "https" if workload.is_tls else "http"
+    url = f"{scheme}://127.0.0.1:{port}{path or workload.path}"
     load = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(_SCRIPT)]
     request = [workload.method, str(workload.body_size), str(workload.pipeline)]
+    if workload.is_unique:
+        request.append("unique")
     return [find(), *load, *headers, url, "--", *request]
 
 
-def run(workload: Workload, port: int, *, seconds: float, connections: int) -> Load:
+def run(workload: Workload, port: int, *, seconds: float, connections: int, path: str | None = None) -> Load:
     """Put a server under load and return what came of it.
+
+    Args:
+        workload: What to send.
+        port: Where to.
+        seconds: How long.
+        connections: Open at once.
+        path: What to ask for, if not for the workload's path.
 
     Raises:
         WrkError: wrk failed, hung, or finished no request.
     """
-    line = command(workload, port, seconds=seconds, connections=connections)
+    line = command(workload, port, seconds=seconds, connections=connections, path=path)
     try:
         done = subprocess.run(
             line, capture_output=True, text=True, check=False, timeout=seconds + _GRACE_SECONDS

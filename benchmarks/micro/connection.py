@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from functools import partial
+from contextlib import suppress
 from itertools import cycle
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvloop
 
@@ -42,7 +42,7 @@ class _Serving:
         state: dict[str, object] = {}
         server = Server(application, settings, state=state, context=contextvars.copy_context())
         connection = HttpConnection(server)
-        connection.connection_made(FakeTransport())  # type: ignore[arg-type] # as much of one as is used
+        connection.connection_made(cast("asyncio.BaseTransport", FakeTransport()))
         return connection
 
     def run(self, operations: int) -> None:
@@ -68,17 +68,18 @@ def _stage(
 
 def _application_alone() -> Callable[[int], object]:
     """Return what runs the hello application with a `send` that does nothing."""
-    scope = {"type": "http"}
 
-    async def send(_message: object) -> None:
+    async def receive() -> dict[str, Any]:
+        return {}
+
+    async def send(_message: dict[str, Any]) -> None:
         pass
 
     def run(operations: int) -> None:
         for _ in range(operations):
-            try:
-                bare.hello(scope, partial(send, None), send).send(None)  # type: ignore[attr-defined]
-            except StopIteration:
-                pass
+            call: Any = bare.hello({"type": "http"}, receive, send)
+            with suppress(StopIteration):
+                call.send(None)
 
     return run
 

@@ -1,8 +1,8 @@
 """How a micro-benchmark measures: µs of CPU for each operation, and instructions, which no noise reaches.
 
 A stage is a factory of something that does its operation a number of times. Instructions are counted by
-callgrind (``apt install valgrind``) in two runs of different size, whose difference leaves out the start of the
-interpreter and the first sights.
+callgrind (``apt install valgrind``) in two runs of different size, whose difference leaves out the start of
+the interpreter and the first sights.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-#: Does an operation this many times.
-Run = "Callable[[int], object]"
 
 _COLLECTED: Final = re.compile(r"Collected\s*:\s*(\d+)")
 _CALLGRIND_SECONDS: Final = 300.0
@@ -104,7 +101,9 @@ def main(module: str, stages: Sequence[Stage], arguments: Sequence[str] | None =
 
 
 def _parser(module: str, stages: Sequence[Stage]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description="Measure one stage of a request.")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}", description="Measure one stage of a request."
+    )
     parser.add_argument("--only", choices=[stage.name for stage in stages], help="measure this one alone")
     parser.add_argument("--rounds", type=int, default=30, help="take the best of this many (default 30)")
     parser.add_argument("--operations", type=int, default=1000, help="in each round (default 1000)")

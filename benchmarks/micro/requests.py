@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 HELLO: Final = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"
-TWENTY: Final = HELLO[:-2] + b"".join(b"X-Field-%02d: some value of %02d\r\n" % (n, n) for n in range(20)) + b"\r\n"
+TWENTY: Final = (
+    HELLO[:-2] + b"".join(b"X-Field-%02d: some value of %02d\r\n" % (n, n) for n in range(20)) + b"\r\n"
+)
 POST: Final = HELLO.replace(b"GET", b"POST")[:-2] + b"Content-Length: 10240\r\n\r\n" + b"x" * 10240
 #: As many heads as are needed for each to be another one than any that a cache still knows.
 UNIQUE: Final = tuple(HELLO[:-2] + b"X-Number: %06d\r\n\r\n" % number for number in range(4096))

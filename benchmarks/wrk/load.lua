@@ -1,5 +1,5 @@
 -- What wrk sends, and the one JSON line it prints at the end.
--- Arguments after "--": METHOD BODY_SIZE PIPELINE. Called by wrk.py; headers come by wrk's own -H.
+-- Arguments after "--": METHOD BODY_SIZE PIPELINE [unique]. Called by wrk.py; headers come by wrk's own -H.
 
 function init(args)
   wrk.method = args[1]
@@ -7,7 +7,15 @@ function init(args)
   if size > 0 then
     wrk.body = string.rep("x", size)
   end
-  if pipeline > 1 then
+  if args[4] == "unique" then
+    wrk.headers["X-Unique"] = "@"
+    local whole, number = wrk.format(), os.time() * 1000000
+    local before, behind = whole:match("^(.-X%-Unique: )@(.*)$")
+    request = function()
+      number = number + 1
+      return before .. string.format("%d", number) .. behind
+    end
+  elseif pipeline > 1 then
     local batch = string.rep(wrk.format(), pipeline)
     -- A global "request" makes wrk ask for each write; it counts the requests inside by itself.
     request = function() return batch end

@@ -32,8 +32,10 @@ class FakeWrk:
         self.ports: list[int] = []
         self.failures: dict[int, BaseException] = {}
 
-    def run(self, _workload: Workload, port: int, *, seconds: float, connections: int) -> Load:
-        assert (seconds, connections) == (1, 1)
+    def run(
+        self, _workload: Workload, port: int, *, seconds: float, connections: int, path: str | None
+    ) -> Load:
+        assert (seconds, connections, path) == (1, 1, None)
         self.ports.append(port)
         if len(self.ports) in self.failures:
             raise self.failures[len(self.ports)]

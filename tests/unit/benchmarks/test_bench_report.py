@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,8 @@ def test_the_table_shows_every_figure() -> None:
         "2.10",
         "2.00 to 2.20",
         "5.0",
+        "1.00",
+        "0",
         "40.0",
         "15.0",
         "50.0",
@@ -175,3 +178,25 @@ def test_a_server_whose_own_figures_scatter_is_told() -> None:
     text = report.text(a_comparison(steady, unsteady))
     assert "UNSTEADY: unsteady took 40.0 to 60.0 µs/req" in text
     assert "UNSTEADY: steady" not in text
+
+
+def test_what_a_feature_costs_is_told_beside_what_it_is_compared_with() -> None:
+    quiet = a_result("srvctl", [a_round(1, cpu_us=20), a_round(2, cpu_us=20)])
+    loud = replace(a_result("srvctl log", [a_round(1, cpu_us=22), a_round(2, cpu_us=23)]), beside="srvctl")
+    text = report.text(a_comparison(quiet, loud))
+    assert "srvctl log takes 1.12 times the CPU of srvctl (+12.4%); 1.10 to 1.15 in single rounds" in text
+
+
+def test_the_baseline_is_the_plans() -> None:
+    one, two = a_result("one", [a_round(1, cpu_us=40)]), a_result("two", [a_round(1, cpu_us=10)])
+    comparison = a_comparison(one, two)
+    comparison = replace(comparison, plan=replace(comparison.plan, baseline="one"))
+    text = report.text(comparison)
+    assert "one ÷ this" in text
+    assert cells(text, "two")[4] == "4.00"
+
+
+def test_p99_is_compared_as_well() -> None:
+    base = a_result("uvicorn", [a_round(1, cpu_us=40, p99_ms=9.0), a_round(2, cpu_us=40, p99_ms=None)])
+    other = a_result("srvctl", [a_round(1, cpu_us=20, p99_ms=3.0), a_round(2, cpu_us=20, p99_ms=3.0)])
+    assert cells(report.text(a_comparison(base, other)), "srvctl")[7] == "3.00"

@@ -6,18 +6,18 @@ import asyncio
 import importlib
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import __main__ as command_line
+from benchmarks.certificate import Certificate
 from benchmarks.compare import Cpus, rotated, split_cpus
-from benchmarks.servers import SERVERS, Server
+from benchmarks.servers import SERVERS, Server, contestants
 from benchmarks.workloads import WORKLOADS, Workload
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmarks.apps.bare import Message
 
 
@@ -77,9 +77,34 @@ def test_headers20_sends_twenty() -> None:
 def test_each_command_runs_this_interpreter_on_the_app_and_port(server: Server) -> None:
     command = server.command("some.module:app", 8123)
     assert command[:2] == [sys.executable, "-m"]
-    assert "some.module:app" in command
+    assert server.is_fixed or "some.module:app" in command
     assert "8123" in " ".join(command)
     assert "{" not in " ".join(command)
+
+
+def test_each_server_that_can_is_told_of_the_certificate() -> None:
+    files = Certificate(Path("/some/cert.pem"), Path("/some/key.pem"))
+    for server in contestants(WORKLOADS["tls"], list(SERVERS.values())):
+        assert {"/some/cert.pem", "/some/key.pem"} <= set(server.command("a:b", 1, files))
+
+
+def test_servers_without_applications_take_part_in_nothing_but_hello() -> None:
+    everyone = list(SERVERS.values())
+    fixed = {server.name for server in everyone if server.is_fixed}
+    assert fixed == {"nginx", "raw"}
+    for name, workload in WORKLOADS.items():
+        names = {server.name for server in contestants(workload, everyone)}
+        assert (fixed <= names) == (name in {"hello", "headers20", "pipeline16", "unique", "connections1000"})
+        assert workload.baseline in names
+
+
+def test_roles_are_played_by_the_servers_that_were_chosen() -> None:
+    cast = contestants(WORKLOADS["access"], [SERVERS["srvctl"]])
+    assert [(role.name, role.beside) for role in cast] == [("srvctl", None), ("srvctl log", "srvctl")]
+    assert ["--no-access-log" in role.command("a:b", 1) for role in cast] == [True, False]
+    assert ["--access-log" in role.command("a:b", 1) for role in cast] == [False, True]
+    paths = [role.path for role in contestants(WORKLOADS["file8m"], [SERVERS["granian"]])]
+    assert paths == ["/pathsend"]
 
 
 def test_a_server_that_is_not_installed_has_no_version() -> None:
@@ -118,7 +143,7 @@ def test_without_wrk_the_command_ends_with_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--servers", "uvicorn,nginx"], ["--servers", ","], ["--rounds", "0"], ["--app", "nothing"]],
+    [["--servers", "uvicorn,apache"], ["--servers", ","], ["--rounds", "0"], ["--app", "nothing"]],
 )
 def test_wrong_usage_ends_with_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
