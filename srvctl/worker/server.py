@@ -70,6 +70,7 @@ class Server:
         access: Takes finished requests; None when nobody wants to know.
         times_requests: Somebody wants to know how long they took.
         request_ids: Names requests; None when they have no names.
+        has_extras: One of the last three settings asks for something at the beginning of each request.
         timers: Wakes connections at their deadlines.
     """
 
@@ -99,6 +100,7 @@ class Server:
         self.access = Access.wanted(self.loop)
         self.times_requests = self.access is not None and self.access.needs_details
         self.request_ids = RequestIds() if settings.http.request_id else None
+        self.has_extras = bool(self.max_requests or self.times_requests or self.request_ids is not None)
         self._application = application
         self._context = context
         self._surroundings = Surroundings(root_path=settings.app.root_path, state=state)

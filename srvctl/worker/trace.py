@@ -11,7 +11,8 @@ from srvctl.logs.setup import TRACE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from srvctl.worker.http.cycle import Application, Message
+    from srvctl.worker.http.cycle import Application
+    from srvctl.worker.http.response import Message
     from srvctl.worker.http.scope import Scope
 
 logger = logging.getLogger("srvctl.asgi")

@@ -260,6 +260,12 @@ class HttpConnection(asyncio.Protocol):
         self._cycle = cycle = RequestCycle(self, server, head, self._scopes.make(head))
         self.is_waiting = True
         self.deadline = self._head_due = NEVER
+        if server.has_extras:
+            self._add_extras(cycle)
+
+    def _add_extras(self, cycle: RequestCycle) -> None:
+        """Do what some settings ask for at the beginning of each request."""
+        server = self._server
         self._requests += 1
         if self._requests == server.max_requests:
             cycle.keep_alive = False

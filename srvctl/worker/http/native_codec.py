@@ -32,6 +32,7 @@ class NativeCodec:
         "_head_bytes",
         "_limits",
         "_remaining",
+        "_repeated",
         "_section",
         "_sink",
         "_unfinished",
@@ -48,6 +49,7 @@ class NativeCodec:
         # Clients that keep a connection repeat themselves: the last head is known by its bytes.
         self._head: RequestHead
         self._head_bytes: bytes | tuple[()] = ()  #: the empty tuple: no bytes start with it
+        self._repeated: bytes | tuple[()] | None = None  #: the same, while another such request may begin
         self._section = b""  #: its header section, with the empty line
 
     def feed(self, data: bytes, start: int = 0) -> int:
@@ -56,6 +58,9 @@ class NativeCodec:
         Raises:
             ProtocolError: The bytes are not acceptable HTTP; the codec must not be fed again.
         """
+        if data == self._repeated and start == 0:  # the same request again, and nothing else
+            self._sink.head_received(self._head)
+            return len(data)
         if self._unfinished:
             # What was kept is part of no message's end, so reading stops behind it.
             kept, self._unfinished = self._unfinished, b""
@@ -74,12 +79,14 @@ class NativeCodec:
             found = data.find(END, max(start, seen - len(END) + 1))
             if found < 0:
                 self._unfinished = data[start:]
+                self._repeated = None
                 self.is_inside_head = check_unfinished(self._unfinished, self._limits, seen)
                 return len(data)
             end = found + len(END)
             head = self._parse(data[start:end])
         self.is_inside_head = False
         self._sink.head_received(head)
+        self._repeated = self._head_bytes if head.length == 0 else None
         if head.length == 0:
             return end
         if head.length is None:

@@ -42,6 +42,7 @@ class RequestHead:
         length: Bytes of the body; None when only its end will tell (RFC 9112 section 6.3).
         expects_continue: The client waits for ``100 Continue`` before it sends the body.
         takes_trailers: The client reads trailer fields (RFC 9110 section 6.5.1).
+        is_plain: Nothing about it makes a response differ from what the application says.
     """
 
     method: str
@@ -52,6 +53,7 @@ class RequestHead:
     length: int | None = 0
     expects_continue: bool = False
     takes_trailers: bool = False
+    is_plain: bool = False
 
 
 class RequestSink(Protocol):

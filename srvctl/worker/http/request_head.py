@@ -126,6 +126,7 @@ def make_head(line: RequestLine, headers: Sequence[tuple[bytes, bytes]]) -> Requ
     head = RequestHead(method, target, version, headers, version == "1.1")
     if special:
         _take_special(head, special)
+    head.is_plain = version == "1.1" and method != "HEAD" and not head.takes_trailers
     return head
 
 

@@ -15,7 +15,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
-from srvctl.worker.http.cycle import ClientDisconnected
+from srvctl.worker.http.roles import ClientDisconnected
 
 if TYPE_CHECKING:
     import socket

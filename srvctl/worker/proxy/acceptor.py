@@ -31,7 +31,7 @@ logger = logging.getLogger("srvctl.error")
 
 _AT_ONCE: Final = 32  #: connections accepted before others have their turn
 _PEEKED: Final = 4096  #: bytes looked at; a header has no more
-_RETRY: Final = 1.0  #: seconds until accept(2) is tried again for which there was no descriptor or memory
+_RETRY: Final = 1.0  #: seconds until accept(2) is tried again, for which there was no descriptor for example
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -85,19 +85,21 @@ class Acceptor:
     # -- accepting -------------------------------------------------------------------------------------
 
     def _accept_some(self, listener: socket.socket) -> None:
+        failures = 0
         for _ in range(_AT_ONCE):
             try:
                 self.accept(listener)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
+                # accept(2): errors of the network belong to a connection, which is gone, and not to the next.
+                failures += 1
+                if error.errno in _EXHAUSTED or failures == _AT_ONCE:
                     self._rest(listener, error)
                     return
-                # accept(2): errors of the network belong to the connection, which is gone, not to the next
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
-        """Wait until others have given back what is missing: the listener stays readable all the time."""
+        """Let the trouble pass: the listener stays readable all the time, and would keep the loop busy."""
         logger.error("No connection can be accepted for %g s: %s.", _RETRY, error.strerror)
         self.loop.remove_reader(listener)
         self._listeners[listener] = self.loop.call_later(_RETRY, self.start, listener)
