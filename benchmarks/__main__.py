@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from benchmarks.results import Comparison
 
 _INTERRUPTED = 130
+_IDLE = 10_000  #: connections
+_MANY = 1_000_000  #: requests
 _MICRO = ("codec", "scope", "cycle", "connection", "access_log")
 
 
@@ -96,7 +98,7 @@ def _all(options: argparse.Namespace) -> int:
             blocks.append(f"{name}: failed: {error}")
             failed = True
     _progress("== memory")
-    parts: list[Callable[[], str]] = [lambda: _memory_text(options.servers, 10_000, 1_000_000), _micro]
+    parts: list[Callable[[], str]] = [lambda: _memory_text(options.servers, _IDLE, options.requests), _micro]
     for part in parts:
         try:
             blocks.append(part())
@@ -136,12 +138,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_servers(holding, [server for server in SERVERS.values() if server.patience])
     holding.add_argument(
-        "--connections", type=_at_least_one, default=10_000, help="idle ones (default 10,000)"
+        "--connections", type=_at_least_one, default=_IDLE, help="idle ones (default 10,000)"
     )
-    holding.add_argument("--requests", type=_at_least_one, default=1_000_000, help="(default 1,000,000)")
+    holding.add_argument("--requests", type=_at_least_one, default=_MANY, help="(default 1,000,000)")
     holding.set_defaults(run=_memory, list=False)
     everything = commands.add_parser("all", help="run everything, and write Markdown")
     _add_load(everything, rounds=10)
+    everything.add_argument(
+        "--requests", type=_at_least_one, default=_MANY, help="of the memory part (default 1,000,000)"
+    )
     everything.add_argument("--output", type=Path, metavar="FILE", help="write to a file (default: print)")
     everything.set_defaults(run=_all, list=False)
     return parser
