@@ -55,6 +55,16 @@ def test_work_after_a_response_does_not_hold_up_the_next_request() -> None:
         assert len(world.server._orphans) == 1
 
 
+def test_reading_goes_on_behind_a_few_pipelined_requests() -> None:
+    """Or nobody would notice that their client leaves."""
+    with World() as world:
+        wire = world.connect().sends(GET, GET, GET)
+        assert wire.transport.is_reading()
+        for _ in range(3):
+            world.call.answers()
+        assert wire.statuses == [200] * 3
+
+
 def test_what_is_held_of_pipelined_requests_is_bounded() -> None:
     """However many there are, and however slowly they are answered."""
     with World(limits={"request_buffer": 4096}) as world:
@@ -82,7 +92,8 @@ def test_all_that_was_held_is_answered_in_the_end() -> None:
 def test_the_beginning_of_a_request_behind_many_is_read_on(cut: int) -> None:
     """A pause that the held requests caused does not keep the rest of the last one away."""
     with World(limits={"request_buffer": 1024}) as world:
-        wire = world.connect().sends(GET * 50 + GET[:cut], GET[cut:])
+        wire = world.connect().sends(GET * 40, GET * 10 + GET[:cut], GET[cut:])
+        assert wire.unread > 0
         for _ in range(51):
             world.call.answers()
         assert wire.statuses == [200] * 51
