@@ -1,8 +1,9 @@
 """How a worker ends: in phases, so that each request gets the end it deserves.
 
 1. No more connections; those that idle are closed, running responses say ``Connection: close``.
-2. Event streams, which would go on for ever, are told that their client left: it will connect again.
-3. At the end of the grace all others are told so.
+2. Event streams, which would go on for ever, are told that their client left, and closed a second later: it
+   will connect again, to another worker.
+3. At the end of the grace all other applications are told that their client left.
 4. Whoever does not end by itself then is cancelled.
 """
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from srvctl.worker.http.cycle import RequestCycle
     from srvctl.worker.server import Server
 
-#: Seconds for each of the last two steps. The master waits for them as well before it kills.
+#: Seconds for those who were told that their client left, and for those who were cancelled. The master
+#: waits for them as well before it kills.
 LAST_STEP: Final = 1.0
 
 
@@ -35,7 +37,10 @@ async def drain(server: Server, *, last: bool) -> None:
         hint = " (CTRL+C to force quit)" if last else ""
         logger.info("Waiting for %d request%s to finish.%s", busy, "s" * (busy > 1), hint)
     await server.wait_until_quiet(min(timeouts.stream_shutdown, timeouts.graceful_shutdown))
-    _tell_disconnected(server, lambda cycle: cycle.is_event_stream)
+    if _tell_disconnected(server, lambda cycle: cycle.is_event_stream):
+        await server.wait_until_quiet(min(LAST_STEP, end - server.now()))
+        for connection in list(server.connections):
+            connection.end_event_stream()
     await server.wait_until_quiet(end - server.now())
     if _tell_disconnected(server, lambda _: True):
         await server.wait_until_quiet(LAST_STEP)

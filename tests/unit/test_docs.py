@@ -31,7 +31,7 @@ OWN_FLAGS = {"--config", "--help", "--json", "--version", "--from", "--path", "-
 #: A flag as a page names it: by itself in backquotes, or with its value.
 INLINE_FLAG = re.compile(r"`(--[a-z][a-z-]*)(?: [^`]*)?`")
 #: Of other programs, with a reason to be named.
-FOREIGN_FLAGS = {"--stop-timeout"}
+FOREIGN_FLAGS = {"--stop-timeout", "--instructions"}
 
 
 class Block(NamedTuple):

@@ -513,6 +513,16 @@ class HttpConnection(asyncio.Protocol):
         if self._cycle is None and not self._is_closing and not self._codec.is_inside_head:
             self._wait_until(min(self.deadline, self._idle_from + idle))
 
+    def end_event_stream(self) -> None:
+        """Close the connection if its response would go on for ever, for an application that does not end it.
+
+        Many do not ask `receive()` whether their client is there: since ASGI HTTP 2.4 `send()` says so.
+        """
+        cycle = self._cycle
+        if cycle is not None and cycle.is_event_stream:
+            cycle.client_left()
+            self._close()
+
     def abort(self) -> None:
         """End the connection at once, and so that nothing unfinished looks as if it were whole."""
         is_cut_off = self._cycle is not None and self._cycle.ends_with_connection
