@@ -59,6 +59,15 @@ async def _whole(query: Query, _receive: Receive, send: Send) -> None:
     await _answer(send, b"x" * int(query["size"]))
 
 
+async def _whole_stream(query: Query, _receive: Receive, send: Send) -> None:
+    """Send so many MiB with their length."""
+    pieces = int(query["pieces"])
+    await start(send, (b"content-length", b"%d" % (pieces << 20)))
+    piece = b"x" * (1 << 20)
+    for number in range(1, pieces + 1):
+        await body(send, piece, more=number < pieces)
+
+
 async def _path(query: Query, _receive: Receive, send: Send) -> None:
     """Send a file by its path; say so where there is none."""
     await start(send, *_length(query), status=int(query.get("status", "200")))
@@ -119,6 +128,7 @@ _ROUTES = {
     "/talk": _talk,
     "/doze": _doze,
     "/whole": _whole,
+    "/whole-stream": _whole_stream,
     "/path": _path,
     "/file": _file,
     "/hints": _hints,
