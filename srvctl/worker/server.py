@@ -61,7 +61,7 @@ class Server:
 
     Attributes:
         now: Returns the time of the loop's clock, in seconds.
-        ticked_at: The time of the last tick.
+        idle_from: When a connection that idles from now on begins to; up to a tick later than it does.
         idle_deadline: When a connection that idles from now on is closed; moved on with each tick.
         max_body_size: Largest request body, in bytes.
         max_requests: Requests a connection may carry; 0 for any number.
@@ -90,20 +90,21 @@ class Server:
         self.logger = logging.getLogger("srvctl.error")
         self.connections: set[HttpConnection] = set()
         self.timers: TimerWheel[HttpConnection] = TimerWheel(_TICK)
-        self.ticked_at = self.idle_deadline = 0.0
+        self.idle_from = self.idle_deadline = 0.0
         self.max_body_size = limits.request_body_size or _UNLIMITED
         self.max_requests = limits.requests_per_connection
         self.admission: Admission[RequestCycle, HttpConnection] | None = None
         if limits.concurrency:
             self.admission = Admission(limits.concurrency, limits.concurrency_queue)
-        self.exempt_paths = frozenset(limits.exempt_paths)
+        root_path = settings.app.root_path
+        self.exempt_paths = frozenset(root_path + path for path in limits.exempt_paths)
         self.access = Access.wanted(self.loop)
         self.times_requests = self.access is not None and self.access.needs_details
         self.request_ids = RequestIds() if settings.http.request_id else None
         self.has_extras = bool(self.max_requests or self.times_requests or self.request_ids is not None)
         self._application = application
         self._context = context
-        self._surroundings = Surroundings(root_path=settings.app.root_path, state=state)
+        self._surroundings = Surroundings(root_path=root_path, state=state)
         self._extensions: Extensions = {
             name: {} for name in _EXTENSIONS if name != _DEBUG or self._is_debugging()
         }
@@ -200,14 +201,16 @@ class Server:
     # -- time ------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        self.ticked_at = now = self.now()
+        now = self.now()
         tick = _DRAIN_TICK if self.is_draining else _TICK
         idle = self.timeouts.drain_idle if self.is_draining else self.timeouts.keep_alive
-        self.idle_deadline = now + tick + idle
+        self.idle_from = now + tick
+        self.idle_deadline = self.idle_from + idle
+        self._ticker = self.loop.call_later(tick, self._tick)
         self._fields.renew(time.time())
         self.all_general_fields = self._fields.all
-        for connection in list(self.timers.expired(now)):
-            connection.expire(now)
+        for connection in self.timers.expired(now):
+            self._expire(connection, now)
         if self._turned_away:
             self.logger.warning("Exceeded concurrency limit: %d answered 503.", self._turned_away)
             self._turned_away = 0
@@ -215,7 +218,14 @@ class Server:
             self._tls.tick(now)
         if self.is_draining:
             self._drain_connections()
-        self._ticker = self.loop.call_later(tick, self._tick)
+
+    def _expire(self, connection: HttpConnection, now: float) -> None:
+        """Wake a connection; whatever goes wrong with one must not stop the clock of all others."""
+        try:
+            connection.expire(now)
+        except Exception:
+            self.logger.exception("A connection failed at its deadline.")
+            connection.abort()
 
     # -- the end ---------------------------------------------------------------------------------------
 

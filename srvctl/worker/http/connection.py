@@ -344,7 +344,7 @@ class HttpConnection(asyncio.Protocol):
         """Wait for the next request, or go on to it."""
         server = self._server
         # To the precision of the server's ticks: asking for the time costs more than it is worth.
-        self._idle_from = server.ticked_at
+        self._idle_from = server.idle_from
         if self._send_pace is None:  # else: the client is busy with the last response, and that is watched
             self._wait_until(server.idle_deadline)
         if self._held:

@@ -158,7 +158,7 @@ class Response:
         return f"Expected ASGI message {' or '.join(offered)}, but got {kind!r}."
 
     def _offers(self, extension: str) -> bool:
-        return extension in self.scope["extensions"]
+        return extension in self.scope.get("extensions", ())  # a middleware may have taken them away
 
     def _require(self, extension: str) -> None:
         """Refuse a message of an extension that the request was not offered.
