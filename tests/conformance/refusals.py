@@ -100,6 +100,10 @@ REFUSALS = [
     refused("huge, beyond one read", "RFC 6585 5", get("/ok", "X: " + "y" * 3_000_000), 431),
     refused("fields that are large together", "RFC 6585 5", get("/ok", *["X: " + "y" * 2000] * 9), 431),
     refused("many fields", "RFC 6585 5", get("/ok", *["X: y"] * FIELDS), 431),
+    refused(
+        "unknown expectation", "RFC 9110 10.1.1", post("Expect: tea", "Content-Length: 1", body=b"x"), 417
+    ),
+    refused("a second expectation", "RFC 9110 10.1.1", get("/ok", "Expect: 100-continue, tea"), 417),
     refused("bad second request", "RFC 9112 9.3", PROBE.replace(b"Host: h", b"Host : h")),
 ]
 AS_MANY_FIELDS = Case("as many fields as allowed", "RFC 6585 5", get("/ok", *["X: y"] * (FIELDS - 1)))

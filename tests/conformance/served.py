@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 Message = dict[str, Any]
@@ -176,6 +177,16 @@ async def state(scope: Message, _receive: Receive, send: Send) -> None:
     await body(send, json.dumps(seen).encode())
 
 
+_name: ContextVar[str] = ContextVar("name", default="unset")
+
+
+async def context(scope: Message, _receive: Receive, send: Send) -> None:
+    seen = _name.get()
+    _name.set(scope["query_string"].decode())
+    await start(send)
+    await body(send, seen.encode())
+
+
 LENGTH_3 = (b"Content-Length", b"3")
 ROUTES: dict[str, Any] = {
     "/": ok,
@@ -211,6 +222,9 @@ ROUTES: dict[str, Any] = {
     "/slow": slow,
     "/notes": tell_notes,
     "/state": state,
+    "/context": context,
+    "/named": status(200, (b"X-Request-Id", b"mine")),
+    "/named-alike": status(200, (b"Parent-X-Request-ID", b"another")),
     "/bytearray": kind(bytearray, 5),
     "/memoryview": kind(memoryview, 5),
     "/bytearray-large": kind(bytearray, 50_000),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance.cases import get, post
+from tests.conformance.rules import rule
 from tests.conformance.wire import CLOSED, OPEN, PROBE, Wire, notes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("path", ["/short-stream", "/long-stream", "/raises-in-stream", "/returns-in-stream"])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
+@rule(5, 6, 10, 11)
 def test_a_response_that_cannot_be_completed_is_visibly_cut_off(
     server: ServerProcess, path: str, version: str
 ) -> None:
@@ -36,6 +38,7 @@ def test_a_response_that_cannot_be_completed_is_visibly_cut_off(
         assert was_reset, "or HTTP/1.0 would take it for the whole"
 
 
+@rule(29)
 def test_100_continue_is_sent_when_the_application_reads(server: ServerProcess) -> None:
     """RFC 9110 section 10.1.1."""
     with Wire(server) as wire:
@@ -50,6 +53,7 @@ def test_100_continue_is_sent_when_the_application_reads(server: ServerProcess) 
 
 
 @pytest.mark.parametrize("path", ["/ok", "/raises"])
+@rule(29)
 def test_no_100_continue_when_it_does_not(server: ServerProcess, path: str) -> None:
     """RFC 9110 section 10.1.1: the final answer at once, and a connection on which no body can be missed."""
     with Wire(server) as wire:
@@ -60,6 +64,7 @@ def test_no_100_continue_when_it_does_not(server: ServerProcess, path: str) -> N
         wire.check_end(CLOSED)
 
 
+@rule(30)
 def test_a_large_unread_body_ends_the_connection_and_not_the_answer(server: ServerProcess) -> None:
     """RFC 9112 section 9.6: the client gets the whole answer, however much it goes on sending."""
     size = 4_000_000
@@ -75,6 +80,7 @@ def test_a_large_unread_body_ends_the_connection_and_not_the_answer(server: Serv
 
 
 @pytest.mark.parametrize("rest", [b"", get("/slow")], ids=["one", "two"])
+@rule(31)
 def test_a_client_that_shut_down_its_side_gets_its_answers(server: ServerProcess, rest: bytes) -> None:
     """RFC 9112 section 9.6: half-closed is not gone."""
     with Wire(server) as wire:
@@ -95,6 +101,7 @@ def test_a_client_that_shut_down_its_side_inside_a_request(server: ServerProcess
             assert not wire.rest().startswith(b"HTTP/1.1 2")
 
 
+@rule(15, 18)
 def test_receive_and_send_after_the_response(server: ServerProcess) -> None:
     """ASGI: disconnect, repeatedly; sending is an error."""
     notes(server, 0)
@@ -106,6 +113,7 @@ def test_receive_and_send_after_the_response(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 3, 300_000])
+@rule(32)
 def test_a_client_that_leaves_is_noticed_at_once(server: ServerProcess, size: int) -> None:
     """ASGI: http.disconnect, also behind a large body."""
     notes(server, 0)
@@ -115,6 +123,7 @@ def test_a_client_that_leaves_is_noticed_at_once(server: ServerProcess, size: in
     assert notes(server, 1) == ["http.disconnect"]
 
 
+@rule(32)
 def test_a_client_that_pipelines_and_leaves_is_noticed(server: ServerProcess) -> None:
     """ASGI: http.disconnect."""
     notes(server, 0)
@@ -123,6 +132,7 @@ def test_a_client_that_pipelines_and_leaves_is_noticed(server: ServerProcess) ->
     assert notes(server, 1) == ["http.disconnect"]
 
 
+@rule(16)
 def test_sending_to_a_client_that_left_raises(server: ServerProcess) -> None:
     """ASGI HTTP spec 2.4: an OSError."""
     notes(server, 0)
@@ -132,6 +142,7 @@ def test_sending_to_a_client_that_left_raises(server: ServerProcess) -> None:
     assert notes(server, 1) == ["OSError: True"]
 
 
+@rule(33)
 def test_state_is_copied_for_each_request_and_its_objects_are_shared(server: ServerProcess) -> None:
     """ASGI lifespan: a shallow copy."""
     seen = []

@@ -11,17 +11,65 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conformance import test_application, test_steps  # noqa: F401 - they cover rules
 from tests.conformance.cases import Case, method_of, parameters
 from tests.conformance.refusals import AS_MANY_FIELDS, FRAMING, REFUSALS
 from tests.conformance.requests import BODIES, CONNECTIONS, SCOPES
 from tests.conformance.responses import RESPONSES
+from tests.conformance.rules import RULES, covered
 from tests.conformance.wire import PROBE, Wire, send_quietly
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
+#: Which cases of the tables hold srvctl to which of the rules.
+CASES = {
+    "1.0 is never sent chunks": (1,),
+    "HEAD has no body and keeps the length": (2,),
+    "204 has neither body nor length": (3,),
+    "304 has no body": (3,),
+    "Transfer-Encoding of the application": (4,),
+    "Transfer-Encoding and Content-Length of the application": (4,),
+    "shorter than its length": (5,),
+    "longer than its length": (6,),
+    "CR LF in a value": (7,),
+    "NUL in a value": (7,),
+    "LF in a value": (7,),
+    "CR LF in a name": (7,),
+    "exception before the start": (8,),
+    "return without a response": (9,),
+    "order and spelling of fields": (12, 13),
+    "names in lower case, order and repetitions kept": (14,),
+    "unknown message": (19,),
+    "path, raw path and query": (20,),
+    "absolute form beats Host": (21,),
+    "no Host": (22,),
+    "two Hosts": (22,),
+    "addresses": (25,),
+    "version 1.0": (26,),
+    "version 1.1": (26,),
+    "versions of the specification": (27,),
+    "trailers never become fields": (28,),
+    "unread small body": (30,),
+    "unread chunks": (30,),
+    "Upgrade is declined": (49,),
+    "Date and Server of the application": (50,),
+    "Date and Server": (50,),
+    "bytearray": (51,),
+    "memoryview": (51,),
+    "text as body": (51,),
+}
+ALL = [*RESPONSES, *SCOPES, *BODIES, *CONNECTIONS, *REFUSALS, AS_MANY_FIELDS, *FRAMING]
 
-@parameters([*RESPONSES, *SCOPES, *BODIES, *CONNECTIONS, *REFUSALS, AS_MANY_FIELDS, *FRAMING])
+
+def test_every_rule_is_covered() -> None:
+    """By a case of the tables, or by a test of its own."""
+    assert CASES.keys() <= {case.name for case in ALL}
+    by_cases = {number for numbers in CASES.values() for number in numbers}
+    assert by_cases | covered.keys() == RULES.keys()
+
+
+@parameters(ALL)
 @pytest.mark.parametrize("is_first", [True, False], ids=["first", "second"])
 def test_wire(server: ServerProcess, case: Case, is_first: bool) -> None:
     """On a new connection, and behind another request."""

@@ -35,6 +35,16 @@ _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 _BODILESS_STATUS: Final = frozenset({_NO_CONTENT, _NOT_MODIFIED})  # RFC 9112 section 6.3
 _CRLF: Final = b"\r\n"
+#: What a client has to know before the body (RFC 9110 section 6.5.1): framing, routing, authentication,
+#: control and content format.
+_NO_TRAILERS: Final = frozenset(
+    {
+        *(b"content-length", b"transfer-encoding", b"connection", b"trailer", b"upgrade", b"te"),
+        *(b"host", b"location", b"set-cookie", b"www-authenticate", b"proxy-authenticate", b"authorization"),
+        *(b"cache-control", b"expires", b"age", b"vary", b"retry-after"),
+        *(b"content-encoding", b"content-type", b"content-range"),
+    }
+)
 _EVENT_STREAM: Final = b"text/event-stream"
 _PLAIN_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -282,7 +292,7 @@ class Response:
             framing += _CONNECTION_CLOSE
         elif self.head.version == "1.0":
             framing += _CONNECTION_KEEP_ALIVE
-        if self.request_id is not None and b"x-request-id:" not in self.fields.lower():
+        if self.request_id is not None and b"\r\nx-request-id:" not in _CRLF + self.fields.lower():
             framing += b"x-request-id: %b\r\n" % self.request_id
         general = server.general_fields(says) if says & OWN_GENERAL else server.all_general_fields
         return b"".join((self._status_line, general, self.fields, framing, _CRLF))
@@ -339,9 +349,11 @@ class Response:
             self._complete()
 
     def _on_trailers(self, message: Message) -> None:
-        fields, length, _ = encode_fields(message.get("headers", ()), self.status)
-        if length is not None:
-            raise RuntimeError("Content-Length is no trailer field.")  # RFC 9110 section 6.5.1
+        headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+        for name, _ in headers:
+            if name.lower() in _NO_TRAILERS:
+                raise RuntimeError(f"{name.decode('latin-1')} is no trailer field.")
+        fields, _, _ = encode_fields(headers, self.status)
         more = message.get("more_trailers", False)
         self._host.write(fields if more else fields + _CRLF)
         if not more:
