@@ -61,6 +61,7 @@ class Server:
 
     Attributes:
         now: Returns the time of the loop's clock, in seconds.
+        next_look: When something that begins now is to be looked at first: a tick from now or more.
         idle_from: When a connection that idles from now on begins to; up to a tick later than it does.
         idle_deadline: When a connection that idles from now on is closed; moved on with each tick.
         max_body_size: Largest request body, in bytes.
@@ -90,7 +91,7 @@ class Server:
         self.logger = logging.getLogger("srvctl.error")
         self.connections: set[HttpConnection] = set()
         self.timers: TimerWheel[HttpConnection] = TimerWheel(_TICK)
-        self.idle_from = self.idle_deadline = 0.0
+        self.next_look = self.idle_from = self.idle_deadline = 0.0
         self.max_body_size = limits.request_body_size or _UNLIMITED
         self.max_requests = limits.requests_per_connection
         self.admission: Admission[RequestCycle, HttpConnection] | None = None
@@ -204,6 +205,7 @@ class Server:
         now = self.now()
         tick = _DRAIN_TICK if self.is_draining else _TICK
         idle = self.timeouts.drain_idle if self.is_draining else self.timeouts.keep_alive
+        self.next_look = now + 2 * tick
         self.idle_from = now + tick
         self.idle_deadline = self.idle_from + idle
         self._ticker = self.loop.call_later(tick, self._tick)

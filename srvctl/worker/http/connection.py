@@ -451,9 +451,9 @@ class HttpConnection(asyncio.Protocol):
     def _watch_sending(self) -> None:
         """See to it that what waits to be sent does not wait for ever."""
         if self._send_pace is None:
-            now = self._server.now()
-            self._send_pace = SendPace(self._server.timeouts.write_stall, self._progress(), now)
-            self._watch()
+            self._send_pace = pace = SendPace(self._server.timeouts.write_stall, self._server.next_look)
+            if pace.due < self.deadline:
+                self._wait_until(pace.due)
 
     def _progress(self) -> int:
         """Return a number that changes with every byte the client takes."""

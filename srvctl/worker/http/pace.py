@@ -52,24 +52,30 @@ class BodyPace:
 class SendPace:
     """Notices a client that takes nothing of what waits to be sent.
 
+    Most clients that are waited for take something within a moment, so nothing is looked at before ``due``.
+
     Args:
         patience: Seconds it may take nothing.
-        progress: A number that changes whenever it takes something.
-        now: The time.
+        due: When its progress is looked at first.
 
     Attributes:
-        due: When progress is looked at again.
+        due: When its progress is looked at next.
     """
 
     __slots__ = ("_patience", "_progress", "due")
 
-    def __init__(self, patience: float, progress: int, now: float) -> None:
+    def __init__(self, patience: float, due: float) -> None:
         self._patience = patience
-        self._progress = progress
-        self.due = now + patience
+        self._progress: int | None = None  #: as it was at the last look
+        self.due = due
 
     def is_stalled(self, progress: int, now: float) -> bool:
-        """Return whether nothing was taken for too long."""
+        """Return whether nothing was taken for too long.
+
+        Args:
+            progress: A number that changes whenever the client takes something.
+            now: The time.
+        """
         if now < self.due:
             return False
         if progress == self._progress:

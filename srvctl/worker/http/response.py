@@ -221,12 +221,8 @@ class Response:
             self._host.write(head)
         else:
             self.body_sent = len(body)
-            if accepts is _CHUNKED:
-                body = _chunk(body)
-            if len(body) < _LARGE:
-                self._host.write(head + body)
-            else:
-                self._host.writelines((head, body))
+            pieces = (head, *_chunk(body)) if accepts is _CHUNKED else (head, body)
+            self._write(pieces, len(body))
         self._accepts = accepts
         if not more:
             self._end_body()
@@ -310,13 +306,24 @@ class Response:
     def _on_chunk(self, message: Message) -> None:
         body, more = _content_of(message)
         self.body_sent += len(body)
-        self._send_on(_chunk(body), more)
+        if len(body) < _LARGE:
+            self._send_on(b"".join(_chunk(body)), more)
+        else:
+            self._write(_chunk(body), len(body))
+            self._send_on(b"", more)
 
     def _send_on(self, data: bytes, more: bool) -> None:
         if not more:
             self._end_body(data)
         elif data:
             self._host.write(data)
+
+    def _write(self, pieces: tuple[bytes, ...], size: int) -> None:
+        """Send pieces at once, without a copy if they are large."""
+        if size < _LARGE:
+            self._host.write(b"".join(pieces))
+        else:
+            self._host.writelines(pieces)
 
     def _on_absent_body(self, message: Message) -> None:
         _, more = _content_of(message)
@@ -434,9 +441,9 @@ def _as_bytes(body: object) -> bytes:
     return bytes(body)
 
 
-def _chunk(body: bytes) -> bytes:
-    """Return a chunk; nothing for nothing, because an empty chunk would end the body."""
-    return b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+def _chunk(body: bytes) -> tuple[bytes, ...]:
+    """Return a chunk in pieces; none for nothing, because an empty chunk would end the body."""
+    return (b"%x\r\n" % len(body), body, _CRLF) if body else ()
 
 
 # The order of ASGI messages: which is accepted in which state of the response, and what it does. A missing

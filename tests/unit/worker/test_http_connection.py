@@ -404,7 +404,7 @@ def test_a_client_that_takes_nothing_of_its_response_is_left() -> None:
         wire.stops_reading()
         world.call.starts()
         world.call.streams(LARGE)
-        assert 20 <= world.advance_until(lambda: ended(wire), 21) <= 21
+        assert 20 <= world.advance_until(lambda: ended(wire), 23) <= 22
         assert wire.end == "reset"
 
 
@@ -429,7 +429,7 @@ def test_a_client_that_does_not_take_the_end_of_its_response_is_left(size: int) 
         wire = world.connect().sends(GET)
         wire.stops_reading()
         world.call.answers(b"x" * size)
-        assert 20 <= world.advance_until(lambda: ended(wire), 30) <= 30
+        assert 20 <= world.advance_until(lambda: ended(wire), 33) <= 32
         assert wire.end == "reset"
 
 
@@ -890,7 +890,7 @@ def test_idle_connections_end_soon_while_a_worker_drains() -> None:
         world.call.answers()
         world.advance(0.5)
         world.loop.run_until_complete(world.server.stop_accepting(last=False))
-        world.advance(1.25)
+        world.advance(1.75)
         assert (new.end, idle.end, begun.end) == ("closed", "closed", "")
         begun.sends(GET[5:])
         world.call.answers()

@@ -71,7 +71,19 @@ def test_an_excuse_holds_until_the_end_of_its_window() -> None:
 
 
 def send_pace() -> SendPace:
-    return SendPace(10.0, -500, 50.0)
+    """One that was looked at for the first time."""
+    pace = SendPace(10.0, 50.0)
+    assert not pace.is_stalled(-500, 50.0)
+    return pace
+
+
+def test_nothing_is_known_before_the_first_look() -> None:
+    """So whoever was looked at only once cannot have stalled."""
+    pace = SendPace(10.0, 50.0)
+    assert pace.due == 50.0
+    assert not pace.is_stalled(-500, 49.9)
+    assert not pace.is_stalled(-500, 55.0)
+    assert pace.due == 65.0
 
 
 def test_nobody_has_stalled_before_their_time_is_over() -> None:
