@@ -21,6 +21,7 @@ from tests.support.server_waits import FACTOR, PATIENCE, Gate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+either_loop = pytest.mark.parametrize("server", ["uvloop", "asyncio"], indirect=True)
 EXTENDED = "tests.support.apps.extended:app"
 MIB = 1024 * 1024
 HUGE = 5 * 1000 * MIB
@@ -28,10 +29,11 @@ BOUND = 4 * MIB  #: what one connection may cost, whatever it carries
 SILENCE = 0.5 * FACTOR  #: seconds without progress that tell that a side is being held back
 
 
-@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     flags = ("--no-access-log", "--timeout-keep-alive", "600", "--timeout-request-head", "600")
-    with ServerProcess(EXTENDED, *flags, "--loop", request.param) as running:
+    loop = getattr(request, "param", "uvloop")
+    with ServerProcess(EXTENDED, *flags, "--loop", loop) as running:
         for _ in range(3):  # what is loaded on first use is there
             running.get("/whole?size=1000000")
         yield running
@@ -99,6 +101,7 @@ def test_an_upload_that_nobody_reads_waits_in_the_kernel(
         assert client.read_response().text == "held"
 
 
+@either_loop
 def test_an_application_that_reads_slowly_holds_its_client_back(server: ServerProcess, gate: Gate) -> None:
     """It gets every byte in the end."""
     size = 64 * MIB
@@ -112,6 +115,7 @@ def test_an_application_that_reads_slowly_holds_its_client_back(server: ServerPr
         assert client.read_response().text == str(size)
 
 
+@either_loop
 def test_a_stream_to_a_client_that_does_not_read_stops(server: ServerProcess, gate: Gate) -> None:
     """5 GB are to be sent; the application has to stop after a few MB."""
     path = f"/stream?pieces={HUGE // 65536}&size=65536&gate={gate.port}"
