@@ -11,6 +11,7 @@ from srvctl.logs.access.record import AccessRecord
 if TYPE_CHECKING:
     from srvctl.logs.access.log import Clock
     from srvctl.worker.http.cycle import RequestCycle
+    from srvctl.worker.http.protocol import RequestHead
     from srvctl.worker.http.scope import ScopeMaker
 
 
@@ -18,11 +19,12 @@ class Access:
     """Tells the access log, as much as its format asks for.
 
     Attributes:
+        log: Takes the records.
         needs_details: The format asks for more than the line by default, times among it.
     """
 
     def __init__(self, log: AccessLog) -> None:
-        self._log = log
+        self.log = log
         self.needs_details = log.needs_details
 
     @classmethod
@@ -31,16 +33,50 @@ class Access:
         log = AccessLog(clock)
         return cls(log) if log.is_on else None
 
-    def note(self, cycle: RequestCycle, scopes: ScopeMaker) -> None:
-        """Log a request whose response has ended; ``scopes`` made its scope, and none since."""
-        head, client, target = cycle.head, scopes.client_text, scopes.log_target
-        if not self.needs_details:
-            self._log.log(AccessRecord(client, head.method, target, head.version, cycle.status))
+    def close(self) -> None:
+        """Write what is left."""
+        self.log.close()
+
+
+class ConnectionAccess:
+    """Tells the access log about the requests of one connection.
+
+    Without details, a request that repeats the last one has the same line, which is then at hand.
+
+    Args:
+        access: That of the server.
+        scopes: Makes the scopes of the connection.
+    """
+
+    __slots__ = ("_head", "_line", "_log", "_needs_details", "_record", "_scopes")
+
+    _record: AccessRecord
+
+    def __init__(self, access: Access, scopes: ScopeMaker) -> None:
+        self._log = access.log
+        self._needs_details = access.needs_details
+        self._scopes = scopes
+        self._head: RequestHead | None = None
+        self._line: bytes | None = None
+
+    def note(self, cycle: RequestCycle) -> None:
+        """Log a request whose response has ended, before the scope of another one is made."""
+        if self._needs_details:
+            self._log.log(self._details(cycle))
             return
-        record = AccessRecord(
-            client,
+        head, scopes = cycle.head, self._scopes
+        if head is not self._head or cycle.status != self._record.status:
+            client, target = scopes.client_text, scopes.log_target
+            self._record = AccessRecord(client, head.method, target, head.version, cycle.status)
+            self._head, self._line = head, None
+        self._line = self._log.log(self._record, self._line)
+
+    def _details(self, cycle: RequestCycle) -> AccessRecord:
+        head, scopes = cycle.head, self._scopes
+        return AccessRecord(
+            scopes.client_text,
             head.method,
-            target,
+            scopes.log_target,
             head.version,
             cycle.status,
             size=cycle.body_sent,
@@ -51,8 +87,3 @@ class Access:
             fields=cycle.fields,
             request_id=cycle.request_id or b"",
         )
-        self._log.log(record)
-
-    def close(self) -> None:
-        """Write what is left."""
-        self._log.close()

@@ -57,7 +57,10 @@ class BatchWriter:
 
     def add(self, line: str) -> None:
         """Take a line, with its end; it is written when enough are gathered, or at the next `flush`."""
-        data = line.encode("utf-8", "backslashreplace")
+        self.add_encoded(encoded(line))
+
+    def add_encoded(self, data: bytes) -> None:
+        """Take a line that is `encoded`."""
         self._room -= len(data)
         if self._room < 0:
             self.flush()
@@ -140,3 +143,8 @@ class BatchWriter:
         self._unwritten_size = sum(map(len, self._unwritten))
         if lost:
             self._report.lost(lost)
+
+
+def encoded(line: str) -> bytes:
+    """Return a line as it is written."""
+    return line.encode("utf-8", "backslashreplace")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
+from srvctl.logs.access.batch import encoded
 from srvctl.logs.access.escape import plain
 from srvctl.logs.access.handler import RECORD, AccessHandler
 
@@ -66,14 +67,25 @@ class AccessLog:
         """Whether any field of the records from ``size`` on is looked at."""
         return self._handler is not None and self._handler.form.needs_details
 
-    def log(self, record: AccessRecord) -> None:
-        """Log a finished request."""
+    def log(self, record: AccessRecord, line: bytes | None = None) -> bytes | None:
+        """Log a finished request.
+
+        Args:
+            record: What is known of it.
+            line: What this returned for the same record before, which saves making the line again.
+
+        Returns:
+            Its line, if one was made.
+        """
         if not self._is_awake:
             self._wake()
-        if self._is_alone and self._handler is not None:
-            self._handler.writer.add(self._handler.form.line(record))
-        else:
+        if not self._is_alone or self._handler is None:
             self._hand_to_logging(record)
+            return None
+        if line is None:
+            line = encoded(self._handler.form.line(record))
+        self._handler.writer.add_encoded(line)
+        return line
 
     def reopen(self) -> None:
         """Go on with the file that has the log's name now; does nothing for stdout.

@@ -15,6 +15,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
+from srvctl.worker.access import ConnectionAccess
 from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.headers import status_line
 from srvctl.worker.http.pace import BodyPace, SendPace
@@ -49,6 +50,7 @@ class HttpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_access",
         "_body_pace",
         "_codec",
         "_cycle",
@@ -88,6 +90,7 @@ class HttpConnection(asyncio.Protocol):
         self._cycle: RequestCycle | None = None  #: the request being received or answered
         self._runner: Runner | None = None
         self.is_waiting = False
+        self._access: ConnectionAccess | None = None
         self._requests = 0
         self._head_due = NEVER  #: when the head being received must be complete
         self._held = b""  #: received behind the current request, and not looked at yet
@@ -113,6 +116,8 @@ class HttpConnection(asyncio.Protocol):
         self.write, self.writelines = transport.write, transport.writelines
         self._codec = server.make_codec(self)
         self._scopes = server.make_scopes(transport, self.peer)
+        if server.access is not None:
+            self._access = ConnectionAccess(server.access, self._scopes)
         server.connections.add(self)
         self._idle_from = server.now()
         self._wait_until(self._idle_from + server.timeouts.request_head)
@@ -328,9 +333,8 @@ class HttpConnection(asyncio.Protocol):
 
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
-        server = self._server
-        if server.access is not None:
-            server.access.note(cycle, self._scopes)
+        if self._access is not None:
+            self._access.note(cycle)
         if cycle is not self._cycle:
             return
         self._cycle = None
