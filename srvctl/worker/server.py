@@ -22,6 +22,7 @@ from srvctl.worker.http.scope import ScopeMaker
 from srvctl.worker.http.surroundings import Peer, Surroundings
 from srvctl.worker.listening import Listening
 from srvctl.worker.proxy.forwarding import ProxyPolicy
+from srvctl.worker.refusals import Refusals
 from srvctl.worker.timers import TimerWheel
 from srvctl.worker.tls.extension import tls_extension
 
@@ -40,8 +41,9 @@ _TICK: Final = 0.5  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
 _UNLIMITED: Final = sys.maxsize
 _DEBUG: Final = "http.response.debug"
+_EARLY_HINT: Final = "http.response.early_hint"
 _EXTENSIONS: Final = (
-    "http.response.early_hint",
+    _EARLY_HINT,
     "http.response.trailers",
     "http.response.pathsend",
     "http.response.zerocopysend",
@@ -72,6 +74,7 @@ class Server:
         times_requests: Somebody wants to know how long they took.
         request_ids: Names requests; None when they have no names.
         has_extras: One of the last three settings asks for something at the beginning of each request.
+        refusals: Says that clients were refused, as often as the log can bear.
         timers: Wakes connections at their deadlines.
     """
 
@@ -103,12 +106,14 @@ class Server:
         self.times_requests = self.access is not None and self.access.needs_details
         self.request_ids = RequestIds() if settings.http.request_id else None
         self.has_extras = bool(self.max_requests or self.times_requests or self.request_ids is not None)
+        self.refusals = Refusals(self.loop)
         self._application = application
         self._context = context
         self._surroundings = Surroundings(root_path=root_path, state=state)
-        self._extensions: Extensions = {
-            name: {} for name in _EXTENSIONS if name != _DEBUG or self._is_debugging()
-        }
+        unwanted = set() if self.logger.isEnabledFor(logging.DEBUG) else {_DEBUG}
+        if not settings.http.early_hints:
+            unwanted.add(_EARLY_HINT)
+        self._extensions: Extensions = {name: {} for name in _EXTENSIONS if name not in unwanted}
         self._proxies = ProxyPolicy(settings.proxy)
         self._codec = H11Codec if settings.http.codec == "h11" else NativeCodec
         self._fields = GeneralFields(settings.http)
@@ -120,9 +125,6 @@ class Server:
         self._orphans: set[Runner] = set()
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
         self._tick()
-
-    def _is_debugging(self) -> bool:
-        return self.logger.isEnabledFor(logging.DEBUG)
 
     async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
         """Accept connections on the sockets, which are then the server's to close."""
@@ -259,6 +261,7 @@ class Server:
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols
         self._ticker.cancel()
+        self.refusals.close()
         if self.access is not None:
             self.access.close()
 

@@ -44,6 +44,13 @@ class HttpSettings:
             "Header added to every response; repeatable.", "--header", "NAME:VALUE", env=("UVICORN_HEADERS",)
         ),
     ] = ()
+    early_hints: Annotated[
+        bool,
+        Option(
+            "Let applications send 103 Early Hints; nginx before 1.29 takes them for the response.",
+            "--early-hints",
+        ),
+    ] = True
     request_id: Annotated[
         bool,
         Option(

@@ -539,7 +539,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, error: ProtocolError) -> None:
         """Answer what cannot be understood."""
-        self._server.logger.warning("Invalid HTTP request received: %s.", error)
+        self._server.refusals.note(f"Invalid HTTP request received: {error}")
         self._is_closing = True
         if self._cycle is not None:
             self._drop_unfinished(self._cycle)

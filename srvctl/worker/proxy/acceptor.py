@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.worker.http.surroundings import Peer
 from srvctl.worker.proxy.protocol import ProxyDecoder
-from srvctl.worker.proxy.refusals import Refusals
 from srvctl.worker.proxy.tlv import ProxyProtocolError
+from srvctl.worker.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,7 +30,7 @@ class Refusals:
         """Say that a connection was turned away.
 
         Args:
-            text: From whom it came and why, without an end.
+            text: Why, and from whom it came where that helps; without an end.
         """
         if self._timer is not None:
             self._unsaid += 1
@@ -54,6 +54,8 @@ class Refusals:
             self._timer = self._loop.call_later(_INTERVAL, self._catch_up)
 
     def _say_count(self) -> None:
-        if self._unsaid:
+        if self._unsaid == 1:
+            logger.warning("%s.", self._last)
+        elif self._unsaid:
             logger.warning("%d more connections were turned away, the last: %s.", self._unsaid, self._last)
-            self._unsaid = 0
+        self._unsaid = 0
