@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from srvctl.settings.groups import Settings
     from srvctl.worker.http.cycle import Application, RequestCycle
+    from srvctl.worker.http.link import Link
     from srvctl.worker.http.protocol import Codec, RequestSink
     from srvctl.worker.http.surroundings import Extensions
     from srvctl.worker.tls.reloading import Tls
@@ -93,7 +94,7 @@ class Server:
         self.is_draining = False
         self.logger = logging.getLogger("srvctl.error")
         self.connections: set[HttpConnection] = set()
-        self.timers: TimerWheel[HttpConnection] = TimerWheel(_TICK)
+        self.timers: TimerWheel[Link] = TimerWheel(_TICK)
         self.next_look = self.idle_from = self.idle_deadline = 0.0
         self.max_body_size = limits.request_body_size or _UNLIMITED
         self.max_requests = limits.requests_per_connection
@@ -223,7 +224,7 @@ class Server:
         if self.is_draining:
             self._drain_connections()
 
-    def _expire(self, connection: HttpConnection, now: float) -> None:
+    def _expire(self, connection: Link, now: float) -> None:
         """Wake a connection; whatever goes wrong with one must not stop the clock of all others."""
         try:
             connection.expire(now)

@@ -1,50 +1,39 @@
-"""One client connection: bytes in, one response at a time, bytes out.
+"""One connection that speaks HTTP: bytes in, one response at a time, bytes out.
 
-Owns the transport, the order of pipelined requests, flow control in both directions and the connection's
-deadline. Called by the event loop, the codec, the cycles and the server's timers.
+Owns the order of pipelined requests and what the connection waits for. Called by the event loop, the codec,
+the cycles and the server's timers.
 """
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import socket
-import struct
-import termios
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 from srvctl.worker.access import ConnectionAccess
 from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.headers import status_line
-from srvctl.worker.http.pace import BodyPace, SendPace
+from srvctl.worker.http.link import Link
+from srvctl.worker.http.pace import BodyPace
 from srvctl.worker.http.protocol import ProtocolError
 from srvctl.worker.http.request_id import with_id
-from srvctl.worker.http.sendfile import FileSender
 from srvctl.worker.timers import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import asyncio
 
     from srvctl.worker.admission import Admission
-    from srvctl.worker.http.file_body import FileBody
     from srvctl.worker.http.protocol import Codec, RequestHead
     from srvctl.worker.http.runner import Runner
     from srvctl.worker.http.scope import ScopeMaker
     from srvctl.worker.http.surroundings import Peer
     from srvctl.worker.server import Server
 
-_RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing resets the connection
 
-
-class HttpConnection(asyncio.Protocol):
+class HttpConnection(Link):
     """Speaks HTTP/1.1 with one client.
 
     Attributes:
-        deadline: When `expire` is to be called, in seconds of the loop's clock.
-        due: Belongs to the timer wheel.
-        can_write: What an application that sends has to wait for; None while the client reads.
         is_waiting: The current request is not handed to a runner yet.
         peer: Whom the connection is for, if a PROXY header says so; None for whoever is connected.
     """
@@ -55,37 +44,23 @@ class HttpConnection(asyncio.Protocol):
         "_codec",
         "_cycle",
         "_discarded",
-        "_file",
         "_has_eof",
         "_head_due",
         "_held",
         "_held_from",
         "_idle_from",
-        "_is_closing",
-        "_reading_paused",
         "_requests",
         "_runner",
         "_scopes",
-        "_send_pace",
-        "_server",
-        "_transport",
-        "can_write",
-        "deadline",
-        "due",
         "is_waiting",
         "peer",
-        "write",
-        "writelines",
     )
 
-    _transport: asyncio.Transport
     _codec: Codec
     _scopes: ScopeMaker
-    write: Callable[[bytes], None]
-    writelines: Callable[[Iterable[bytes]], None]
 
     def __init__(self, server: Server, peer: Peer | None = None) -> None:
-        self._server = server
+        super().__init__(server)
         self.peer = peer
         self._cycle: RequestCycle | None = None  #: the request being received or answered
         self._runner: Runner | None = None
@@ -95,25 +70,17 @@ class HttpConnection(asyncio.Protocol):
         self._head_due = NEVER  #: when the head being received must be complete
         self._held = b""  #: received behind the current request, and not looked at yet
         self._held_from = 0  #: where in it
-        self._reading_paused = False
         self._has_eof = False  #: the client sends nothing more
-        self._is_closing = False  #: what comes in is no longer looked at
         self._discarded = 0  #: bytes of a body that belong to an answered request
-        self._file: FileSender | None = None
-        self.can_write: asyncio.Future[None] | None = None
         self._body_pace: BodyPace | None = None
-        self._send_pace: SendPace | None = None
         self._idle_from = 0.0
-        self.deadline = self.due = NEVER
 
     # -- called by the event loop ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the connection."""
-        self._transport = transport = cast("asyncio.Transport", transport)
+        super().connection_made(transport)
         server = self._server
-        transport.set_write_buffer_limits(server.limits.response_buffer)
-        self.write, self.writelines = transport.write, transport.writelines
         self._codec = server.make_codec(self)
         self._scopes = server.make_scopes(transport, self.peer)
         if server.access is not None:
@@ -138,15 +105,11 @@ class HttpConnection(asyncio.Protocol):
         self._end_requests()
         is_busy = self._cycle is not None or bool(self._held)
         # TLS knows no half-closed connections here: event loops end both directions together.
-        return is_busy and not self._is_closing and self._transport.can_write_eof()
+        return is_busy and not self._is_closing and not self._is_encrypted
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         """End the connection."""
-        self._is_closing = True
-        self.deadline = NEVER
-        self.resume_writing()
-        if self._file is not None:
-            self._file.client_left()
+        super().connection_lost(error)
         cycle, self._cycle = self._cycle, None
         if cycle is not None:
             self._give_up_place(cycle)
@@ -156,18 +119,9 @@ class HttpConnection(asyncio.Protocol):
         self._part_with_runner()
         self._server.connection_closed(self)
 
-    def pause_writing(self) -> None:
-        """Make the application wait: the client does not read."""
-        self.can_write = self._server.loop.create_future()
-        self._watch_sending()
-
     def resume_writing(self) -> None:
         """Let the application go on, or the next request begin."""
-        if self._file is None:  # else: only what was before the file is sent
-            self._send_pace = None
-        if self.can_write is not None:
-            self.can_write.set_result(None)
-            self.can_write = None
+        super().resume_writing()
         if self._cycle is None and not self._is_closing:
             self._idle()
 
@@ -236,9 +190,8 @@ class HttpConnection(asyncio.Protocol):
             self._close()
 
     def _pause_reading(self) -> None:
-        if not self._reading_paused:
-            self._reading_paused = True
-            self._transport.pause_reading()
+        """Read no more for now, and blame no client for it."""
+        super()._pause_reading()
         if self._body_pace is not None:
             self._body_pace.excuse()
 
@@ -315,21 +268,6 @@ class HttpConnection(asyncio.Protocol):
     def body_taken(self) -> None:
         """Read on, now that the application took what was received."""
         self._resume_reading()
-
-    async def send_file(self, body: FileBody) -> None:
-        """Send a file; nothing else may be sent meanwhile.
-
-        Raises:
-            OSError: The client left, or the file ended too soon.
-        """
-        self._file = FileSender(self, self._server.loop, self._transport)
-        self._watch_sending()
-        try:
-            await self._file.send(body)
-        finally:
-            self._file = None
-            if self.can_write is None:
-                self._send_pace = None
 
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
@@ -434,11 +372,6 @@ class HttpConnection(asyncio.Protocol):
 
     # -- time ------------------------------------------------------------------------------------------
 
-    def _wait_until(self, deadline: float) -> None:
-        self.deadline = deadline
-        if deadline < self.due:
-            self._server.timers.place(self)
-
     def _watch_body(self, cycle: RequestCycle) -> None:
         """See to it that the rest of a request body does not take for ever."""
         limits, timeouts = self._server.limits, self._server.timeouts
@@ -452,32 +385,14 @@ class HttpConnection(asyncio.Protocol):
         if self._reading_paused or (cycle.inbox is not None and cycle.inbox.expects_continue):
             pace.excuse()
 
-    def _watch_sending(self) -> None:
-        """See to it that what waits to be sent does not wait for ever."""
-        if self._send_pace is None:
-            self._send_pace = pace = SendPace(self._server.timeouts.write_stall, self._server.next_look)
-            if pace.due < self.deadline:
-                self._wait_until(pace.due)
-
-    def _progress(self) -> int:
-        """Return a number that changes with every byte the client takes."""
-        sent_of_file = self._file.sent if self._file is not None else 0
-        sock = self._transport.get_extra_info("socket")
-        return sent_of_file - self._transport.get_write_buffer_size() - _in_kernel(sock)
-
     def _watch(self) -> None:
         """Be woken when the next of both paces is due."""
         paces = (self._body_pace, self._send_pace)
         self._wait_until(min((pace.due for pace in paces if pace is not None), default=NEVER))
 
-    def expire(self, now: float) -> None:
+    def _expire_open(self, now: float) -> None:
         """Do what has to be done at the deadline."""
-        if self._send_pace is not None and self._send_pace.is_stalled(self._progress(), now):
-            self._server.logger.debug("A client took nothing of its response for too long.")
-            self._reset()
-        elif self._is_closing:
-            self._expire_closing(now)
-        elif self._cycle is None:
+        if self._cycle is None:
             self._expire_between()
         elif self.is_waiting:
             self._turn_away()
@@ -503,15 +418,6 @@ class HttpConnection(asyncio.Protocol):
             self._excuse_body(cycle, pace)
         self._watch()
 
-    def _expire_closing(self, now: float) -> None:
-        """End a closing connection for good, unless its client is still taking in the response."""
-        if not self._transport.get_write_buffer_size():
-            self._transport.abort()
-            return
-        if self._send_pace is None:
-            self._watch_sending()
-        self._wait_until(now + self._server.timeouts.linger)
-
     def drain(self, idle: float) -> None:
         """Let the running request be the last; close once there was none for ``idle`` seconds."""
         if self._cycle is None and not self._is_closing and not self._codec.is_inside_head:
@@ -533,7 +439,7 @@ class HttpConnection(asyncio.Protocol):
         if is_cut_off or self._transport.get_write_buffer_size():
             self._reset()
         else:
-            self._transport.abort()
+            super().abort()
 
     # -- the end of the connection ---------------------------------------------------------------------
 
@@ -555,51 +461,9 @@ class HttpConnection(asyncio.Protocol):
         if cycle.is_response_begun:
             self._reset()
 
-    def _reset(self) -> None:
-        """End the connection at once, in a way that the client cannot take for the end of a response."""
-        sock = self._transport.get_extra_info("socket")
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
-
     def _send_refusal(self, status: HTTPStatus) -> None:
         body = b"Invalid HTTP request received."
         fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n"
         general = self._server.general_fields(0)
         self.write(b"%b%b%b\r\n%b" % (status_line(status), general, fields % len(body), body))
         self._close_lingering()
-
-    def _close(self) -> None:
-        """Close as soon as everything is sent."""
-        self._is_closing = True
-        self._transport.close()
-        self._wait_until(self._server.now() + self._server.timeouts.linger)
-
-    def _close_lingering(self) -> None:
-        """Say that nothing more will be sent, then take in what the client still sends.
-
-        Closing at once would make the kernel reset the connection for the unread bytes, and the client
-        could lose the response with it (RFC 9112 section 9.6).
-        """
-        self._held = b""
-        if not self._transport.can_write_eof():  # TLS, whose closing goes on reading
-            self._close()
-            return
-        self._is_closing = True
-        self._transport.write_eof()
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
-        self._wait_until(self._server.now() + self._server.timeouts.linger)
-
-
-def _in_kernel(sock: socket.socket) -> int:
-    """Return how many bytes of what was sent the other side has not acknowledged, as far as can be known.
-
-    The kernel holds megabytes for a client, and says that it takes more only when a third of them is gone:
-    one that is slow takes a little all the time, and must not seem to take nothing.
-    """
-    try:
-        return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
-    except (OSError, ValueError):  # another kind of system; or the socket is closed
-        return 0

@@ -1,0 +1,213 @@
+"""One connection as the event loop sees it: flow control, deadlines, and the ways to end. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+import struct
+import termios
+from typing import TYPE_CHECKING, Final, cast
+
+from srvctl.worker.http.pace import SendPace
+from srvctl.worker.http.sendfile import FileSender
+from srvctl.worker.timers import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from srvctl.worker.http.file_body import FileBody
+    from srvctl.worker.server import Server
+
+_RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing resets the connection
+
+
+class Link(asyncio.Protocol):
+    """A connection with one client.
+
+    Attributes:
+        deadline: When the connection is to be woken, in seconds of the loop's clock.
+        due: Belongs to the timer wheel.
+        can_write: What an application that sends has to wait for; None while the client reads.
+        write: Sends bytes.
+        writelines: Sends pieces without joining them.
+    """
+
+    __slots__ = (
+        "_file",
+        "_is_closing",
+        "_reading_paused",
+        "_send_pace",
+        "_server",
+        "_transport",
+        "can_write",
+        "deadline",
+        "due",
+        "write",
+        "writelines",
+    )
+
+    _transport: asyncio.Transport
+    write: Callable[[bytes], None]
+    writelines: Callable[[Iterable[bytes]], None]
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._is_closing = False  #: what comes in is no longer looked at
+        self._reading_paused = False
+        self._file: FileSender | None = None  #: at work
+        self._send_pace: SendPace | None = None  #: while something waits to be sent
+        self.can_write: asyncio.Future[None] | None = None
+        self.deadline = self.due = NEVER
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the connection."""
+        self._transport = transport = cast("asyncio.Transport", transport)
+        transport.set_write_buffer_limits(self._server.limits.response_buffer)
+        self.write, self.writelines = transport.write, transport.writelines
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End the connection: whoever waits to send goes on, and fails."""
+        self._is_closing = True
+        self.deadline = NEVER
+        self.resume_writing()
+        if self._file is not None:
+            self._file.client_left()
+
+    # -- flow control ----------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Make the application wait: the client does not read."""
+        self.can_write = self._server.loop.create_future()
+        self._watch_sending()
+
+    def resume_writing(self) -> None:
+        """Let the application go on."""
+        if self._file is None:  # else: only what was before the file is sent
+            self._send_pace = None
+        if self.can_write is not None:
+            self.can_write.set_result(None)
+            self.can_write = None
+
+    def _pause_reading(self) -> None:
+        """Read no more for now."""
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    async def send_file(self, body: FileBody) -> None:
+        """Send a file; nothing else may be sent meanwhile.
+
+        Raises:
+            OSError: The client left, or the file ended too soon.
+        """
+        self._file = FileSender(self, self._server.loop, self._transport)
+        self._watch_sending()
+        try:
+            await self._file.send(body)
+        finally:
+            self._file = None
+            if self.can_write is None:
+                self._send_pace = None
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def _wait_until(self, deadline: float) -> None:
+        self.deadline = deadline
+        if deadline < self.due:
+            self._server.timers.place(self)
+
+    def _watch_sending(self) -> None:
+        """See to it that what waits to be sent does not wait for ever."""
+        if self._send_pace is None:
+            self._send_pace = pace = SendPace(self._server.timeouts.write_stall, self._server.next_look)
+            if pace.due < self.deadline:
+                self._wait_until(pace.due)
+
+    def _progress(self) -> int:
+        """Return a number that changes with every byte the client takes."""
+        sent_of_file = self._file.sent if self._file is not None else 0
+        sock = self._transport.get_extra_info("socket")
+        return sent_of_file - self._transport.get_write_buffer_size() - _in_kernel(sock)
+
+    def expire(self, now: float) -> None:
+        """Do what has to be done at the deadline."""
+        if self._send_pace is not None and self._send_pace.is_stalled(self._progress(), now):
+            self._server.logger.debug("A client took nothing of its response for too long.")
+            self._reset()
+        elif self._is_closing:
+            self._expire_closing(now)
+        else:
+            self._expire_open(now)
+
+    def _expire_open(self, now: float) -> None:
+        """Do what the protocol wants to be done at the deadline."""
+        raise NotImplementedError
+
+    def _expire_closing(self, now: float) -> None:
+        """End a closing connection for good, unless its client is still taking in the response."""
+        if not self._has_unsent():
+            self._transport.abort()
+            return
+        if self._send_pace is None:
+            self._watch_sending()
+        self._wait_until(now + self._server.timeouts.linger)
+
+    def _has_unsent(self) -> bool:
+        if self._transport.get_write_buffer_size():
+            return True
+        # A transport under TLS does not tell how much the one below it holds; the kernel is full as long.
+        return self._is_encrypted and _in_kernel(self._transport.get_extra_info("socket")) > 0
+
+    @property
+    def _is_encrypted(self) -> bool:
+        return not self._transport.can_write_eof()
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
+    def _reset(self) -> None:
+        """End the connection at once, in a way that the client cannot take for the end of a response."""
+        sock = self._transport.get_extra_info("socket")
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
+
+    def _close(self) -> None:
+        """Close as soon as everything is sent."""
+        self._is_closing = True
+        self._transport.close()
+        timeouts = self._server.timeouts
+        patience = max(timeouts.linger, timeouts.tls_shutdown) if self._is_encrypted else timeouts.linger
+        self._wait_until(self._server.now() + patience)
+
+    def _close_lingering(self) -> None:
+        """Say that nothing more will be sent, then take in what the client still sends.
+
+        Closing at once would make the kernel reset the connection for the unread bytes, and the client
+        could lose the response with it (RFC 9112 section 9.6).
+        """
+        if self._is_encrypted:  # TLS goes on reading while it closes
+            self._close()
+            return
+        self._is_closing = True
+        self._transport.write_eof()
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        self._wait_until(self._server.now() + self._server.timeouts.linger)
+
+
+def _in_kernel(sock: socket.socket) -> int:
+    """Return how many bytes of what was sent the other side has not acknowledged, as far as can be known.
+
+    The kernel holds megabytes for a client, and says that it takes more only when a third of them is gone:
+    one that is slow takes a little all the time, and must not seem to take nothing.
+    """
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
+    except (OSError, ValueError):  # another kind of system; or the socket is closed
+        return 0
