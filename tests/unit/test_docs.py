@@ -120,10 +120,7 @@ class TestPages:
 
 class TestFlags:
     KNOWN = OWN_FLAGS | {
-        flag
-        for setting in catalog().values()
-        for flag in (*setting.flags, *setting.option.aliases)
-        if flag
+        flag for setting in catalog().values() for flag in (*setting.flags, *setting.option.aliases) if flag
     }
 
     @BY_PAGE

@@ -15,8 +15,8 @@ from srvctl.worker.http.surroundings import Peer
 from srvctl.worker.proxy import acceptor as module
 from srvctl.worker.proxy.acceptor import Acceptor
 from srvctl.worker.proxy.protocol import ProxyDecoder
-from srvctl.worker.refusals import Refusals
 from srvctl.worker.proxy.trust import Trust
+from srvctl.worker.refusals import Refusals
 from tests.support.proxy_header import TLS_V2, V1, v2
 
 if TYPE_CHECKING:
