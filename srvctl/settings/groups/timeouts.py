@@ -40,7 +40,7 @@ class TimeoutSettings:
             "--timeout-stream-shutdown",
             "DURATION",
         ),
-    ] = 2.0
+    ] = 10.0
     lifespan_shutdown: Annotated[
         Seconds,
         Option(
