@@ -98,8 +98,10 @@ class Runner:
 
     async def _run(self) -> None:
         host, application, on_return, task = self._host, self._application, self._on_return, self.task
+        cycle: RequestCycle | None = None
         try:
             while (cycle := self._cycle) is not None:
+                self._cycle = None
                 try:
                     result = await application(cycle.scope, cycle.receive, cycle.send)
                 except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - one request
@@ -109,12 +111,13 @@ class Runner:
                         cycle.returned(result)
                 if on_return is not None:
                     on_return(cycle)
+                cycle = result = None  # an idle connection keeps nothing of its last request
                 if self._is_detached or task.cancelling() or self._is_context_changed():
                     break
                 await self
         finally:
-            if on_return is not None and self._cycle is not None:
-                on_return(self._cycle)  # in case it was cancelled
+            if on_return is not None and cycle is not None:  # it was cancelled
+                on_return(cycle)
             host.runner_ended(self)
 
     def _take_exception(self, cycle: RequestCycle, error: BaseException) -> None:

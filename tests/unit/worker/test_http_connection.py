@@ -947,10 +947,9 @@ def test_nothing_of_an_unread_body_is_kept_while_the_connection_idles() -> None:
     """Nobody will ask for it."""
     with World() as world:
         wire = world.connect().sends(post("/", 50_000) + b"x" * 50_000)
+        cycle = wire.connection.cycle
+        assert cycle is not None
+        assert cycle.inbox is not None
         world.call.starts()
         world.call.ends()
-        runner = wire.connection.runner
-        assert runner is not None
-        assert runner._cycle is not None
-        assert runner._cycle.inbox is not None
-        assert not runner._cycle.inbox._pieces
+        assert not cycle.inbox._pieces

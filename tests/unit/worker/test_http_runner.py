@@ -8,6 +8,7 @@ import contextvars
 import gc
 import logging
 import signal
+import weakref
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,28 @@ def test_a_variable_does_not_reach_a_pipelined_request(run: Callable[..., None],
         assert [await client.read() for _ in range(count)] == [b"unset"] * count
 
     run(telling, scenario)
+
+
+def test_an_idle_connection_keeps_nothing_of_its_last_request(run: Callable[..., None]) -> None:
+    """Ten thousand of them idle at a time."""
+    kept: list[weakref.ref[Thing]] = []
+
+    async def app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        scope["thing"] = thing = Thing()
+        kept.append(weakref.ref(thing))
+        await answer(send, b"")
+
+    async def scenario(client: Client) -> None:
+        for number in range(2):
+            await client.get(b"/%d" % number)
+            gc.collect()
+            assert [thing() for thing in kept] == [None] * (number + 1)
+
+    run(app, scenario)
+
+
+class Thing:
+    """Can be referred to weakly."""
 
 
 def test_what_the_lifespan_left_is_there_for_every_request(run: Callable[..., None]) -> None:
