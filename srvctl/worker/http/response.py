@@ -236,7 +236,7 @@ class Response:
             and self.status not in _BODILESS_STATUS
             and self._length is not None
             and self._length < _LARGE
-            and self.inbox is None
+            and (self.inbox is None or not self.inbox.expects_continue)
             and self.request_id is None
             and not self._server.is_draining
         )
