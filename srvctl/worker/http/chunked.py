@@ -144,7 +144,7 @@ class ChunkedBody:
         self._max_fields -= 1
         if self._max_fields < 0:
             raise ProtocolError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many trailer fields")
-        [(name, _)] = parse_fields(data[start:end], 1)
+        [(name, _)], _ = parse_fields(data[start:end], 1)
         if name in _FRAMING:
             raise bad_request("a trailer field about the length")
         return end + 2

@@ -14,7 +14,10 @@ from srvctl.worker.http.request_head import make_head, parse_fields, parse_line
 if TYPE_CHECKING:
     from srvctl.settings.groups import LimitSettings
     from srvctl.worker.http.protocol import RequestHead, RequestSink
+    from srvctl.worker.http.request_head import Fields, RequestLine
 
+_CR: Final = ord("\r")
+_END_SIZE: Final = len(END)
 _LONGEST_REMEMBERED: Final = 2048  #: bytes; so much memory an idle connection may cost
 
 
@@ -28,13 +31,17 @@ class NativeCodec:
 
     __slots__ = (
         "_chunks",
+        "_fields",
         "_head",
         "_head_bytes",
         "_limits",
+        "_line",
+        "_parsed_line",
         "_remaining",
         "_repeated",
         "_section",
         "_sink",
+        "_small",
         "_unfinished",
         "is_inside_head",
     )
@@ -42,6 +49,7 @@ class NativeCodec:
     def __init__(self, sink: RequestSink, limits: LimitSettings) -> None:
         self._sink = sink
         self._limits = limits
+        self._small = min(limits.request_line_size, limits.request_head_size)  #: no limit is less
         self.is_inside_head = False
         self._unfinished = b""  #: what was received of a head, or of a line inside a chunked body
         self._remaining = 0  #: bytes of the body that are to come
@@ -50,7 +58,10 @@ class NativeCodec:
         self._head: RequestHead
         self._head_bytes: bytes | tuple[()] = ()  #: the empty tuple: no bytes start with it
         self._repeated: bytes | tuple[()] | None = None  #: the same, while another such request may begin
+        self._line = b""  #: its request line
+        self._parsed_line: RequestLine
         self._section = b""  #: its header section, with the empty line
+        self._fields: Fields
 
     def feed(self, data: bytes, start: int = 0) -> int:
         """Read on, up to the end of one request at most; return where reading stopped.
@@ -75,14 +86,15 @@ class NativeCodec:
         if data.startswith(self._head_bytes, start):
             head, end = self._head, start + len(self._head_bytes)
         else:
-            start = skip_empty_lines(data, start)
-            found = data.find(END, max(start, seen - len(END) + 1))
+            if start < len(data) and data[start] == _CR:
+                start = skip_empty_lines(data, start)
+            found = data.find(END, start if seen == 0 else max(start, seen - _END_SIZE + 1))
             if found < 0:
                 self._unfinished = data[start:]
                 self._repeated = None
                 self.is_inside_head = check_unfinished(self._unfinished, self._limits, seen)
                 return len(data)
-            end = found + len(END)
+            end = found + _END_SIZE
             head = self._parse(data[start:end])
         self.is_inside_head = False
         self._sink.head_received(head)
@@ -100,15 +112,19 @@ class NativeCodec:
 
     def _parse(self, raw: bytes) -> RequestHead:
         line, _, section = raw.partition(b"\r\n")
-        check_sizes(len(line), len(raw), self._limits)
-        parsed_line = parse_line(line)
+        if len(raw) > self._small:
+            check_sizes(len(line), len(raw), self._limits)
+        # Often one of both is that of the last request: clients ask for the same, or send the same fields.
+        parsed_line = self._parsed_line if line == self._line else parse_line(line)
         if section == self._section:
-            headers = self._head.headers
+            fields = self._fields
         else:
-            headers = parse_fields(section[: -len(END)], self._limits.request_fields)
-        head = make_head(parsed_line, headers)
+            fields = parse_fields(section[:-_END_SIZE], self._limits.request_fields)
+        head = make_head(parsed_line, fields)
         if len(raw) <= _LONGEST_REMEMBERED:
-            self._head, self._head_bytes, self._section = head, raw, section
+            self._head, self._head_bytes = head, raw
+            self._line, self._parsed_line = line, parsed_line
+            self._section, self._fields = section, fields
         return head
 
     def _read_body(self, data: bytes, start: int) -> int:

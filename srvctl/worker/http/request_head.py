@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from srvctl.worker.http.protocol import Headers, ProtocolError, RequestHead, bad_request
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _CRLF: Final = b"\r\n"
 _BLANKS: Final = b" \t"
 TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
 _TOKEN: Final = re.compile(TCHAR + rb"+")
-#: What a field line may hold (RFC 9110 section 5.5): visible characters, blank, tab, obs-text.
-_ALLOWED: Final = b"\t" + bytes({*range(0x20, 0x7F), *range(0x80, 0x100)})
+#: What no field value may hold (RFC 9110 section 5.5: visible characters, blank, tab, obs-text).
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t"})
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _PARTS_OF_LINE: Final = 3
 _MOST_DIGITS: Final = 18  #: of a length; more do not fit 63 bits
@@ -29,13 +26,15 @@ VALID_HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
 )
 
-#: Fields that decide about framing, routing or the connection; all others pass through unread.
+#: Fields that decide about framing, routing or the connection; all others are plain: they pass unread.
 _SPECIAL: Final = frozenset(
     {b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"te"}
 )
 # Clients say the same things again and again: what was found valid before is known by its bytes.
-_fields: Final[dict[bytes, tuple[bytes, bytes]]] = {}  #: by their line
-_hosts: Final[set[bytes]] = set()
+_plain_fields: Final[dict[bytes, tuple[bytes, bytes]]] = {}  #: by their line
+_special_fields: Final[dict[bytes, tuple[bytes, bytes]]] = {}  #: by their line
+_names: Final[dict[bytes, bytes]] = {}  #: in lower case, by what was sent
+_hosts: Final[set[tuple[bytes, bytes]]] = set()  #: name and value
 _MOST_REMEMBERED: Final = 1024  #: of each, before they are forgotten and learned anew
 _LONGEST_REMEMBERED: Final = 160
 _SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})  #: not kept in memory
@@ -44,6 +43,7 @@ _methods: Final = {
 }
 
 RequestLine = tuple[str, bytes, str]
+Fields = tuple[Headers, Headers]  #: all, and those of them that are special
 
 
 def parse_line(line: bytes) -> RequestLine:
@@ -75,8 +75,8 @@ def _unusual_method(method: bytes) -> str:
     return method.decode()
 
 
-def parse_fields(section: bytes, most: int) -> Headers:
-    """Return the fields of a header or trailer section.
+def parse_fields(section: bytes, most: int) -> Fields:
+    """Return the fields of a header or trailer section, and apart those that `make_head` has to judge.
 
     Args:
         section: Its lines, each but the last with its line end.
@@ -86,51 +86,82 @@ def parse_fields(section: bytes, most: int) -> Headers:
         ProtocolError: A line is not a field, or there are too many.
     """
     if not section:
-        return []
+        return [], []
     lines = section.split(_CRLF)
     if len(lines) > most:
         raise ProtocolError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
-    return [_fields.get(line) or _parse_field(line) for line in lines]
+    special: Headers = []
+    return [_plain_fields.get(line) or _parse_field(line, special) for line in lines], special
 
 
-def _parse_field(line: bytes) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(b":")
+def _parse_field(line: bytes, special: Headers) -> tuple[bytes, bytes]:
+    """Return the field of a line that is none of those known to be plain; note whether it is special."""
+    known = _special_fields.get(line)
+    if known is not None:
+        special.append(known)
+        return known
+    sent_name, colon, value = line.partition(b":")
     if not colon:
         raise bad_request("a header field without a colon")
-    if not _TOKEN.fullmatch(name):  # also a folded line (RFC 9112 section 5.2), as it begins with a blank
-        raise bad_request("invalid header field name")
-    if value.translate(None, _ALLOWED):
+    name = _names.get(sent_name) or _new_name(sent_name)
+    if value.translate(None, _CONTROLS) != value:
         raise bad_request("a header field contains a control character")
-    field = (name.lower(), value.strip(_BLANKS))
-    if len(line) <= _LONGEST_REMEMBERED and field[0] not in _SECRET:
-        if len(_fields) >= _MOST_REMEMBERED:
-            _fields.clear()
-        _fields[line] = field
+    field = (name, value.strip(_BLANKS))
+    if name in _SPECIAL:
+        special.append(field)
+        _remember(line, field, _special_fields)
+    elif name not in _SECRET:
+        _remember(line, field, _plain_fields)
     return field
 
 
-def make_head(line: RequestLine, headers: Sequence[tuple[bytes, bytes]]) -> RequestHead:
+def _remember(line: bytes, field: tuple[bytes, bytes], known: dict[bytes, tuple[bytes, bytes]]) -> None:
+    if len(line) <= _LONGEST_REMEMBERED:
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known[line] = field
+
+
+def _new_name(name: bytes) -> bytes:
+    """Return a name in lower case, if it is one."""
+    if not _TOKEN.fullmatch(name):  # also a folded line (RFC 9112 section 5.2), as it begins with a blank
+        raise bad_request("invalid header field name")
+    lower = name.lower()
+    if len(name) <= _LONGEST_REMEMBERED:
+        if len(_names) >= _MOST_REMEMBERED:
+            _names.clear()
+        _names[name] = lower
+    return lower
+
+
+def make_head(line: RequestLine, fields: Fields) -> RequestHead:
     """Judge the fields that matter to the server, and return the head.
+
+    Args:
+        line: The request line.
+        fields: As `parse_fields` returns them.
 
     Raises:
         ProtocolError: The request is ambiguous, or asks for what is not done here.
     """
     method, target, version = line
-    special: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in _SPECIAL:
-            special.setdefault(name, []).append(value)
-    _check_host(special.pop(b"host", []), version)
+    headers, special = fields
+    is_usual = len(special) == 1 and special[0] in _hosts  # one valid Host, and nothing else to judge
+    if not is_usual:
+        _check_host([field for field in special if field[0] == b"host"], version)
     if method == "CONNECT":
         raise ProtocolError(HTTPStatus.NOT_IMPLEMENTED, "CONNECT is for proxies")
     head = RequestHead(method, target, version, headers, version == "1.1")
-    if special:
+    if not is_usual:
         _take_special(head, special)
     head.is_plain = version == "1.1" and method != "HEAD" and not head.takes_trailers
     return head
 
 
-def _take_special(head: RequestHead, special: dict[bytes, list[bytes]]) -> None:
+def _take_special(head: RequestHead, fields: Headers) -> None:
+    special: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        special.setdefault(name, []).append(value)
     if b"connection" in special:
         options = _list(special[b"connection"])
         # RFC 9112 section 9.3: of two options that contradict each other, close wins.
@@ -150,15 +181,16 @@ def _list(values: list[bytes]) -> list[bytes]:
     return [member.strip(_BLANKS) for value in values for member in value.lower().split(b",")]
 
 
-def _check_host(hosts: list[bytes], version: str) -> None:
+def _check_host(hosts: Headers, version: str) -> None:
     # RFC 9112 section 3.2: exactly one valid Host, which only HTTP/1.0 may leave out.
     if len(hosts) != 1:
         if hosts or version == "1.1":
             raise bad_request("not exactly one Host")
     elif hosts[0] not in _hosts:
-        if not VALID_HOST.fullmatch(hosts[0]):
+        value = hosts[0][1]
+        if not VALID_HOST.fullmatch(value):
             raise bad_request("invalid Host")
-        if len(hosts[0]) <= _LONGEST_REMEMBERED:
+        if len(value) <= _LONGEST_REMEMBERED:
             if len(_hosts) >= _MOST_REMEMBERED:
                 _hosts.clear()
             _hosts.add(hosts[0])
