@@ -12,9 +12,10 @@ from srvctl.worker.proxy.forwarding import without_imitations
 
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import Headers, RequestHead
-    from srvctl.worker.http.surroundings import Extensions, Surroundings
+    from srvctl.worker.http.surroundings import Address, Extensions, Surroundings
 
 Scope = dict[str, Any]
+_Paths = tuple[str, bytes, bytes]  #: path and raw path, both behind the root path, and query
 
 SPEC_VERSION: Final = "2.5"
 # As numbers: CPython looks for a byte several times faster than for a bytes object of length one.
@@ -33,20 +34,56 @@ class ScopeMaker:
     """Makes the scopes of one connection.
 
     The scope of the last head is kept as a template, whose copy is cheaper than a new dictionary: clients
-    that keep a connection often ask for the same again, and codecs then hand over the same head.
+    that keep a connection often ask for the same again, and codecs then hand over the same head. Where only
+    the target or the extensions are the same again, these are kept.
     """
 
-    __slots__ = ("_around", "_client_text", "_extensions", "_head", "_headers", "_state", "_template")
+    __slots__ = (
+        "_around",
+        "_base",
+        "_client",
+        "_client_text",
+        "_extensions",
+        "_extensions_for",
+        "_head",
+        "_headers",
+        "_paths",
+        "_state",
+        "_target",
+        "_template",
+    )
 
     _template: Scope
     _headers: Headers
     _extensions: Extensions
+    _paths: _Paths
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._state = around.state
-        self._client_text: str | None = None
+        self._client: Address | None = None
+        self._client_text: str | None = None  #: of that client
         self._head: RequestHead | None = None
+        self._target = b""  #: that `_paths` are of; only of those that mean the same in every request
+        self._extensions_for: tuple[str, bool] | None = None  #: version, and whether trailers are read
+        # Every key a scope can have: a copied dictionary that gets a new key is rebuilt.
+        self._base: Scope = {
+            "type": "http",
+            "asgi": None,
+            "http_version": None,
+            "server": around.server,
+            "client": around.client,
+            "scheme": around.scheme,
+            "method": None,
+            "root_path": around.root_path,
+            "path": None,
+            "raw_path": None,
+            "query_string": None,
+            "headers": None,
+            "extensions": None,
+        }
+        if around.state is not None:
+            self._base["state"] = None
 
     def make(self, head: RequestHead) -> Scope:
         """Return the scope of one request; what it holds is the application's, to change as it likes.
@@ -67,8 +104,9 @@ class ScopeMaker:
     @property
     def client_text(self) -> str:
         """The client of the last scope, as the access log shows it."""
-        if self._client_text is None:
-            self._client_text = client_text(self._template["client"])
+        client = self._template["client"]
+        if self._client_text is None or client is not self._client:
+            self._client, self._client_text = client, client_text(client)
         return self._client_text
 
     @property
@@ -86,31 +124,25 @@ class ScopeMaker:
 
     def _prepare(self, head: RequestHead) -> None:
         """Make the template for a head."""
-        around, headers = self._around, list(head.headers)
-        self._head = self._client_text = None
-        path, raw_path, query = _paths(head, headers)
-        # Every key a scope can have: a copied dictionary that gets a new key is rebuilt.
-        self._template = {
-            "type": "http",
-            "asgi": None,
-            "http_version": head.version,
-            "server": around.server,
-            "client": around.client,
-            "scheme": around.scheme,
-            "method": head.method,
-            "root_path": around.root_path,
-            "path": around.root_path + path,
-            "raw_path": around.root_path.encode() + raw_path,
-            "query_string": query,
-            "headers": without_imitations(headers),
-            "extensions": None,
-        }
-        if around.state is not None:
-            self._template["state"] = None
+        around, headers = self._around, [*head.headers]
+        self._head = None
+        if head.target == self._target:
+            paths = self._paths
+        else:
+            paths = _paths(head, headers, around.root_path)
+            if head.target[0] == _SLASH:
+                self._target, self._paths = head.target, paths
+        self._template = template = self._base.copy()
+        template["http_version"] = head.version
+        template["method"] = head.method
+        template["path"], template["raw_path"], template["query_string"] = paths
+        template["headers"] = without_imitations(headers)
         if around.forwarding is not None:
-            around.forwarding.apply(self._template)
-        self._headers = self._template["headers"]
-        self._extensions = _extensions_for(head, around)
+            around.forwarding.apply(template)
+        self._headers = template["headers"]
+        kind = (head.version, head.takes_trailers)
+        if kind != self._extensions_for:
+            self._extensions, self._extensions_for = _extensions_for(head, around), kind
         self._head = head
 
 
@@ -123,16 +155,17 @@ def _extensions_for(head: RequestHead, around: Surroundings) -> Extensions:
     return extensions
 
 
-def _paths(head: RequestHead, headers: Headers) -> tuple[str, bytes, bytes]:
-    """Return decoded path, raw path and query of a request target; may put its authority into the headers."""
+def _paths(head: RequestHead, headers: Headers, root_path: str) -> _Paths:
+    """Return the paths of a request target; may put its authority into the headers."""
     target = head.target
     if not target.isascii() or _NUMBER_SIGN in target:
         raise bad_request("invalid request target")  # RFC 9112 section 3.2.1
     path_and_query = target if target[0] == _SLASH else _origin_form(head.method, target, headers)
     raw_path, _, query = path_and_query.partition(b"?")
-    if _PERCENT in raw_path:
-        return unquote_to_bytes(raw_path).decode("utf-8", "replace"), raw_path, query
-    return raw_path.decode(), raw_path, query
+    path = (
+        unquote_to_bytes(raw_path).decode("utf-8", "replace") if _PERCENT in raw_path else raw_path.decode()
+    )
+    return root_path + path, root_path.encode() + raw_path, query
 
 
 def _origin_form(method: str, target: bytes, headers: Headers) -> bytes:

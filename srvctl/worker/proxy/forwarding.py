@@ -5,6 +5,7 @@ What `HttpConnection` calls: `ProxyPolicy` lives as long as the server, `Forward
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.settings.trusted import items_of, parse_field
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from srvctl.worker.http.scope import Scope
     from srvctl.worker.proxy.view import Style
 
+_NAME: Final = itemgetter(0)  #: of a field
 _UNDERSCORE: Final = ord("_")
 #: Names that only a proxy should write. CGI and WSGI cannot tell ``_`` from ``-`` in a name.
 _FORWARDING_NAMES: Final = frozenset({b"forwarded", b"x-real-ip", b"x-request-id"})
@@ -110,8 +112,8 @@ def without_imitations(headers: Headers) -> Headers:
     Returns:
         The very same list when there are none.
     """
-    suspects = [field[0] for field in headers if _UNDERSCORE in field[0]]
-    if not suspects or not any(map(is_imitation, suspects)):
+    names = [*map(_NAME, headers)]
+    if _UNDERSCORE not in b"".join(names) or not any(map(is_imitation, names)):
         return headers
     return [field for field in headers if not is_imitation(field[0])]
 

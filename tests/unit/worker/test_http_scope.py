@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from srvctl.logs.access.record import client_text
+from srvctl.settings.groups.proxy import ProxySettings
 from srvctl.worker.http.protocol import ProtocolError, RequestHead
 from srvctl.worker.http.scope import ScopeMaker
 from srvctl.worker.http.surroundings import Surroundings
+from srvctl.worker.proxy.forwarding import Forwarding, ProxyPolicy
 
 HOST = (b"host", b"sent.example")
 
@@ -215,3 +218,40 @@ def test_an_asterisk_is_not_remembered() -> None:
     scopes.make(RequestHead("OPTIONS", b"*", "1.1", [HOST]))
     with pytest.raises(ProtocolError):
         scopes.make(RequestHead("GET", b"*", "1.1", [HOST]))
+
+
+def test_extensions_are_those_of_each_request() -> None:
+    """HTTP/1.0 knows no interim responses, and trailers are for clients that ask; whoever asked before."""
+    names = [f"http.response.{name}" for name in ("early_hint", "trailers", "pathsend")]
+    scopes = ScopeMaker(Surroundings(extensions={name: {} for name in names}))
+
+    def extensions(version: str, *, takes_trailers: bool) -> list[str]:
+        head = RequestHead("GET", b"/", version, [HOST], takes_trailers=takes_trailers)
+        return list(scopes.make(head)["extensions"])
+
+    for _ in range(2):
+        assert extensions("1.1", takes_trailers=True) == names
+        assert extensions("1.1", takes_trailers=False) == [names[0], names[2]]
+        assert extensions("1.0", takes_trailers=False) == [names[2]]
+        assert extensions("1.0", takes_trailers=True) == [names[2]]
+        assert extensions("1.1", takes_trailers=False) == [names[0], names[2]]
+
+
+def test_what_the_access_log_shows_is_of_the_last_request() -> None:
+    """Each request of a proxy may be of another client, at another address of ours."""
+    policy = ProxyPolicy(ProxySettings(forwarded_allow_ips=("192.0.2.1",)))
+    forwarding = Forwarding.for_peer(policy, "192.0.2.1", is_unix=False)
+    scopes = ScopeMaker(Surroundings(client=("192.0.2.1", 4000), forwarding=forwarding))
+    seen = []
+    for client in (b"203.0.113.7", b"203.0.113.7", b"", b"203.0.113.8", b""):
+        fields = [(b"x-forwarded-for", client), (b"x-forwarded-proto", b"https")] if client else []
+        scope = scopes.make(RequestHead("GET", b"/" + client, "1.1", [HOST, *fields]))
+        seen.append((scopes.client_text, scopes.scheme, scopes.log_target))
+        assert scopes.client_text == client_text(scope["client"])
+    assert [(text.partition(":")[0], scheme, target) for text, scheme, target in seen] == [
+        ("203.0.113.7", "https", b"/203.0.113.7"),
+        ("203.0.113.7", "https", b"/203.0.113.7"),
+        ("192.0.2.1", "http", b"/"),
+        ("203.0.113.8", "https", b"/203.0.113.8"),
+        ("192.0.2.1", "http", b"/"),
+    ]
