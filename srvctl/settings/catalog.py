@@ -110,7 +110,7 @@ class Setting:
         if low is not None and high is not None:
             return f" from {low:g} to {high:.0f}"
         return "".join(
-            f" {sign} {bound:.0f}" for sign, bound in (("≥", low), ("≤", high)) if bound is not None
+            f" {sign} {bound:.12g}" for sign, bound in (("≥", low), ("≤", high)) if bound is not None
         )
 
 
