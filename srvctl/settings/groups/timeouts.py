@@ -111,7 +111,9 @@ class TimeoutSettings:
     ] = 5.0
     tls_handshake: Annotated[
         Seconds,
-        Option("Time a client has for its TLS handshake.", "--timeout-tls-handshake", "DURATION", minimum=0.1),
+        Option(
+            "Time a client has for its TLS handshake.", "--timeout-tls-handshake", "DURATION", minimum=0.1
+        ),
     ] = 10.0
     tls_shutdown: Annotated[
         Seconds,

@@ -40,7 +40,6 @@ class ScopeMaker:
 
     __slots__ = (
         "_around",
-        "_base",
         "_client",
         "_client_text",
         "_extensions",
@@ -53,7 +52,6 @@ class ScopeMaker:
         "_template",
     )
 
-    _template: Scope
     _headers: Headers
     _extensions: Extensions
     _paths: _Paths
@@ -67,7 +65,7 @@ class ScopeMaker:
         self._target = b""  #: that `_paths` are of; only of those that mean the same in every request
         self._extensions_for: tuple[str, bool] | None = None  #: version, and whether trailers are read
         # Every key a scope can have: a copied dictionary that gets a new key is rebuilt.
-        self._base: Scope = {
+        self._template: Scope = {
             "type": "http",
             "asgi": None,
             "http_version": None,
@@ -83,7 +81,7 @@ class ScopeMaker:
             "extensions": None,
         }
         if around.state is not None:
-            self._base["state"] = None
+            self._template["state"] = None
 
     def make(self, head: RequestHead) -> Scope:
         """Return the scope of one request; what it holds is the application's, to change as it likes.
@@ -132,12 +130,14 @@ class ScopeMaker:
             paths = _paths(head, headers, around.root_path)
             if head.target[0] == _SLASH:
                 self._target, self._paths = head.target, paths
-        self._template = template = self._base.copy()
+        template = self._template
         template["http_version"] = head.version
         template["method"] = head.method
         template["path"], template["raw_path"], template["query_string"] = paths
         template["headers"] = without_imitations(headers)
         if around.forwarding is not None:
+            template["client"], template["server"] = around.client, around.server
+            template["scheme"], template["root_path"] = around.scheme, around.root_path
             around.forwarding.apply(template)
         self._headers = template["headers"]
         kind = (head.version, head.takes_trailers)
