@@ -346,7 +346,11 @@ class ConnectionMachine(RuleBasedStateMachine):
         """Whoever is left gets an answer or an end; then nothing is left."""
         if not hasattr(self, "world"):
             return
+        asking = {int(call.path[1:]) for call in self.world.calls if call.is_asking and not call.is_over}
         for client in self.clients:
+            if asking.intersection(client.requests):  # an application that waits for that will do nothing else
+                client.wire.leaves()
+                client.is_gone = True
             if not client.is_gone:
                 client.wire.reads()
         for _ in range(2000):

@@ -293,6 +293,7 @@ class Call:
         self.events: list[Message] = []
         self.errors: list[Exception] = []
         self.is_over = False
+        self.is_asking = False  #: it waits for an event
         self._receive, self._send = receive, send
         self._orders: asyncio.Queue[Callable[[], Awaitable[object]] | Exception | None] = asyncio.Queue()
 
@@ -339,7 +340,9 @@ class Call:
         """Call receive."""
 
         async def ask() -> None:
+            self.is_asking = True
             self.events.append(await self._receive())
+            self.is_asking = False
 
         self._order(ask)
 

@@ -387,8 +387,9 @@ class HttpConnection(Link):
 
     def _watch(self) -> None:
         """Be woken when the next of both paces is due."""
-        paces = (self._body_pace, self._send_pace)
-        self._wait_until(min((pace.due for pace in paces if pace is not None), default=NEVER))
+        super()._watch()
+        if self._body_pace is not None and self._body_pace.due < self.deadline:
+            self._wait_until(self._body_pace.due)
 
     def _expire_open(self, now: float) -> None:
         """Do what has to be done at the deadline."""

@@ -120,9 +120,12 @@ class Link(asyncio.Protocol):
     def _watch_sending(self) -> None:
         """See to it that what waits to be sent does not wait for ever."""
         if self._send_pace is None:
-            self._send_pace = pace = SendPace(self._server.timeouts.write_stall, self._server.next_look)
-            if pace.due < self.deadline:
-                self._wait_until(pace.due)
+            self._send_pace = SendPace(self._server.timeouts.write_stall, self._server.next_look)
+            self._watch()
+
+    def _watch(self) -> None:
+        """Be woken when the client's progress is to be looked at."""
+        self._wait_until(NEVER if self._send_pace is None else self._send_pace.due)
 
     def _progress(self) -> int:
         """Return a number that changes with every byte the client takes."""
