@@ -348,7 +348,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             return
         asking = {int(call.path[1:]) for call in self.world.calls if call.is_asking and not call.is_over}
         for client in self.clients:
-            if asking.intersection(client.requests):  # an application that waits for that will do nothing else
+            if asking.intersection(client.requests):  # its application does nothing else until it leaves
                 client.wire.leaves()
                 client.is_gone = True
             if not client.is_gone:
