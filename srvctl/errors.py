@@ -76,3 +76,8 @@ class AppError(SrvctlError):
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
         self.details = details
+
+
+def printable(text: str) -> str:
+    """Return a text of somebody else's as a message may show it: terminals obey control characters."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from srvctl.errors import UsageError
 from srvctl.settings.checks import check_header
-from srvctl.settings.trusted import UNIX
+from srvctl.settings.trusted import FIELDS, UNIX
 from srvctl.worker.proxy.claims import quoted
 from srvctl.worker.proxy.forwarding import Forwarding, ProxyPolicy, is_imitation, without_imitations
 from srvctl.worker.proxy.node import read_node
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Address = tuple[str, int] | None
 _SCHEMES: Final = ("http", "https")
 _FAMILY: Final = "x-forwarded-"
-_FIELDS: Final = frozenset({"for", "proto", "host", "port", "prefix"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def _ignored(policy: ProxyPolicy, headers: Headers) -> list[str]:
             reasons[name] = f'proxy.style is "{policy.style_name}"' if is_other else "no parameter is read"
         elif name.startswith(_FAMILY):
             field = name.removeprefix(_FAMILY)
-            is_known = field in _FIELDS
+            is_known = field in FIELDS
             reasons[name] = f'"{field}" is not in proxy.fields' if is_known else "srvctl does not read it"
         elif name == "x-real-ip":
             reasons[name] = "srvctl does not read it"

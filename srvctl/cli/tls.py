@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from srvctl.errors import ConfigError, UsageError
 from srvctl.settings.groups import TlsSettings
-from srvctl.settings.layer import Problem, Source
+from srvctl.settings.layer import Problem
+from srvctl.settings.load import raise_all
 
 if TYPE_CHECKING:
     from srvctl.settings.load import Loaded
@@ -27,8 +27,4 @@ def check_tls(loaded: Loaded) -> None:
     try:
         context.check(loaded.settings.tls)
     except TlsError as error:
-        origin = loaded.origins[error.key]
-        line = Problem.at(origin, error.key, error.reason).line
-        printable = "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
-        is_typed = origin.source is Source.COMMAND_LINE
-        raise (UsageError if is_typed else ConfigError)(printable) from None
+        raise_all([Problem.at(loaded.origins[error.key], error.key, error.reason)])

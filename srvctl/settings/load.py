@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.errors import ConfigError, UsageError
+from srvctl.errors import ConfigError, UsageError, printable
 from srvctl.settings.catalog import catalog, groups
 from srvctl.settings.explain import validated
 from srvctl.settings.file import from_file
@@ -61,7 +61,7 @@ def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | Non
     layers = sorted([*own, foreign], key=lambda layer: _PRECEDENCE.index(layer.source))
     conflicts = keep_one_way(layers)
     typed[Source.FOREIGN] = validated(foreign)
-    _raise([problem for layer in layers for problem in layer.problems] + conflicts)
+    raise_all([problem for layer in layers for problem in layer.problems] + conflicts)
     values: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     for layer in reversed(layers):
@@ -78,18 +78,18 @@ def _assemble(values: Mapping[str, object]) -> Settings:
     return Settings(**{group: cls(**by_group[group]) for group, cls in groups().items()})
 
 
-def _raise(problems: list[Problem]) -> None:
-    """Raise one error for all problems; none raises nothing."""
+def raise_all(problems: list[Problem]) -> None:
+    """Raise one error for all problems; none raises nothing.
+
+    Raises:
+        UsageError: Every mistake is on the command line.
+        ConfigError: A mistake is elsewhere.
+    """
     if not problems:
         return
     # Stable: sources stay in the order of precedence, and a file's problems come in the order of its lines.
     ordered = sorted(problems, key=lambda p: (_PRECEDENCE.index(p.origin.source), p.origin.line or 0))
-    message = "\n".join(_printable(problem.line) for problem in ordered)
+    message = "\n".join(printable(problem.line) for problem in ordered)
     if all(problem.origin.source is Source.COMMAND_LINE for problem in problems):
         raise UsageError(message)
     raise ConfigError(message)
-
-
-def _printable(line: str) -> str:
-    """Escape what advice that quotes the user's own text could do to a terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)

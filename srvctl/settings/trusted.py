@@ -17,9 +17,9 @@ ForwardedField = Literal["for", "proto", "host", "port", "prefix"]
 
 EVERYONE: Final = "*"
 UNIX: Final = "unix"
-_FIELDS: Final[tuple[ForwardedField, ...]] = get_args(ForwardedField)
+FIELDS: Final[tuple[ForwardedField, ...]] = get_args(ForwardedField)
 #: RFC 7239 section 6.3: the name under which a proxy hides an address.
-_OBFUSCATED: Final = re.compile(r"_[A-Za-z0-9._-]+")
+OBFUSCATED: Final = re.compile(r"_[A-Za-z0-9._-]+")
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _ALLOWED: Final = "an IP address, a network such as 10.0.0.0/8, unix, * or a name such as _edge (RFC 7239)"
 
@@ -35,7 +35,7 @@ def parse_peer(text: str) -> Peer:
     Raises:
         ValueError: It names no one; the message begins behind the entry.
     """
-    if text in {EVERYONE, UNIX} or _OBFUSCATED.fullmatch(text):
+    if text in {EVERYONE, UNIX} or OBFUSCATED.fullmatch(text):
         return text
     if "%" in text:  # RFC 4007: the zone of a link-local address, which is no part of the address
         raise ValueError(
@@ -60,10 +60,10 @@ def parse_field(text: str) -> ForwardedField:
     Raises:
         ValueError: There is no such field; the message begins behind the name.
     """
-    for field in _FIELDS:
+    for field in FIELDS:
         if text.lower() == field:
             return field
-    raise ValueError(f"is not one of {', '.join(_FIELDS)}")
+    raise ValueError(f"is not one of {', '.join(FIELDS)}")
 
 
 def items_of(values: Iterable[str]) -> Iterator[str]:

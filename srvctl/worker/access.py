@@ -20,12 +20,14 @@ class Access:
 
     Attributes:
         log: Takes the records.
-        needs_details: The format asks for more than the line by default, times among it.
+        needs_details: The format asks for more than the line by default.
+        needs_times: Times are among that.
     """
 
     def __init__(self, log: AccessLog) -> None:
         self.log = log
         self.needs_details = log.needs_details
+        self.needs_times = log.needs_times
 
     @classmethod
     def wanted(cls, clock: Clock) -> Access | None:
@@ -48,31 +50,31 @@ class ConnectionAccess:
         scopes: Makes the scopes of the connection.
     """
 
-    __slots__ = ("_head", "_line", "_log", "_needs_details", "_record", "_scopes")
+    __slots__ = ("_access", "_head", "_line", "_record", "_scopes")
 
     _record: AccessRecord
 
     def __init__(self, access: Access, scopes: ScopeMaker) -> None:
-        self._log = access.log
-        self._needs_details = access.needs_details
+        self._access = access
         self._scopes = scopes
         self._head: RequestHead | None = None
         self._line: bytes | None = None
 
     def note(self, cycle: RequestCycle) -> None:
         """Log a request whose response has ended, before the scope of another one is made."""
-        if self._needs_details:
-            self._log.log(self._details(cycle))
+        access = self._access
+        if access.needs_details:
+            access.log.log(self._details(cycle))
             return
         head, scopes = cycle.head, self._scopes
         if head is not self._head or cycle.status != self._record.status:
             client, target = scopes.client_text, scopes.log_target
             self._record = AccessRecord(client, head.method, target, head.version, cycle.status)
             self._head, self._line = head, None
-        self._line = self._log.log(self._record, self._line)
+        self._line = access.log.log(self._record, self._line)
 
     def _details(self, cycle: RequestCycle) -> AccessRecord:
-        head, scopes = cycle.head, self._scopes
+        head, scopes, needs_times = cycle.head, self._scopes, self._access.needs_times
         return AccessRecord(
             scopes.client_text,
             head.method,
@@ -80,8 +82,8 @@ class ConnectionAccess:
             head.version,
             cycle.status,
             size=cycle.body_sent,
-            duration=time.monotonic() - cycle.began,
-            time=time.time(),
+            duration=time.monotonic() - cycle.began if needs_times else 0.0,
+            time=time.time() if needs_times else 0.0,
             scheme=scopes.scheme,
             headers=list(head.headers),
             fields=cycle.fields,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from srvctl.worker.access import Access
 from srvctl.worker.admission import Admission
 from srvctl.worker.general_fields import GeneralFields
+from srvctl.worker.http import extensions
 from srvctl.worker.http.connection import HttpConnection
 from srvctl.worker.http.h11_codec import H11Codec
 from srvctl.worker.http.native_codec import NativeCodec
@@ -35,21 +36,11 @@ if TYPE_CHECKING:
     from srvctl.worker.http.cycle import Application, RequestCycle
     from srvctl.worker.http.link import Link
     from srvctl.worker.http.protocol import Codec, RequestSink
-    from srvctl.worker.http.surroundings import Extensions
     from srvctl.worker.tls.reloading import Tls
 
 _TICK: Final = 0.5  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
 _UNLIMITED: Final = sys.maxsize
-_DEBUG: Final = "http.response.debug"
-_EARLY_HINT: Final = "http.response.early_hint"
-_EXTENSIONS: Final = (
-    _EARLY_HINT,
-    "http.response.trailers",
-    "http.response.pathsend",
-    "http.response.zerocopysend",
-    _DEBUG,
-)
 
 
 class Server:
@@ -104,17 +95,16 @@ class Server:
         root_path = settings.app.root_path
         self.exempt_paths = frozenset(root_path + path for path in limits.exempt_paths)
         self.access = Access.wanted(self.loop)
-        self.times_requests = self.access is not None and self.access.needs_details
+        self.times_requests = self.access is not None and self.access.needs_times
         self.request_ids = RequestIds() if settings.http.request_id else None
         self.has_extras = bool(self.max_requests or self.times_requests or self.request_ids is not None)
         self.refusals = Refusals(self.loop)
         self._application = application
         self._context = context
         self._surroundings = Surroundings(root_path=root_path, state=state)
-        unwanted = set() if self.logger.isEnabledFor(logging.DEBUG) else {_DEBUG}
-        if not settings.http.early_hints:
-            unwanted.add(_EARLY_HINT)
-        self._extensions: Extensions = {name: {} for name in _EXTENSIONS if name not in unwanted}
+        self._extensions = extensions.offered(
+            early_hints=settings.http.early_hints, debug=self.logger.isEnabledFor(logging.DEBUG)
+        )
         self._proxies = ProxyPolicy(settings.proxy)
         self._codec = H11Codec if settings.http.codec == "h11" else NativeCodec
         self._fields = GeneralFields(settings.http)
@@ -148,16 +138,13 @@ class Server:
             peer: Whom it is for; None for whoever is connected.
         """
         peer = peer or Peer.of(transport)
-        extensions: Extensions = self._extensions
         tls = tls_extension(transport) if self._tls is not None else None
-        if tls is not None:
-            extensions = {**extensions, "tls": tls}
         around = replace(
             self._surroundings,
             scheme="https" if tls is not None or peer.is_tls else "http",
             client=peer.client,
             server=peer.server,
-            extensions=extensions,
+            extensions=self._extensions if tls is None else {**self._extensions, extensions.TLS: tls},
             forwarding=peer.forwarding(self._proxies),
         )
         return ScopeMaker(around)

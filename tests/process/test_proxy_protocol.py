@@ -31,29 +31,17 @@ from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(params=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> list[str]:
-    return ["--loop", request.param]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[ServerProcess]:
-    with ServerProcess(MIRROR, *ON, "--log-level", "debug") as server:
-        yield server
 
 
 class TestWhoItIsFor:
     @pytest.mark.parametrize("header", [V1, v2()], ids=["1", "2"])
     @pytest.mark.parametrize("bind", ["127.0.0.1:0", "unix:{}/s"])
     def test_the_addresses_are_those_of_the_header(
-        self, loop: list[str], header: bytes, bind: str, tmp_path: Path
+        self, loop_flags: list[str], header: bytes, bind: str, tmp_path: Path
     ) -> None:
         """For every request of the connection, however the header is cut."""
-        flags = [*loop, *ON, "--forwarded-allow-ips", "127.0.0.1,unix"]
+        flags = [*loop_flags, *ON, "--forwarded-allow-ips", "127.0.0.1,unix"]
         with ServerProcess(MIRROR, *flags, bind=bind.format(tmp_path)) as server:
             told = ask(server, header)
             assert (told["client"], told["server"], told["scheme"]) == (CLIENT, DESTINATION, "http")
@@ -68,11 +56,11 @@ class TestWhoItIsFor:
             assert "203.0.113.7:4096 - " in server.stdout.text
             assert "Traceback" not in server.stderr.text
 
-    def test_before_tls(self, loop: list[str], tmp_path: Path) -> None:
+    def test_before_tls(self, loop_flags: list[str], tmp_path: Path) -> None:
         """The handshake begins with the byte behind the header."""
         authority = Authority(tmp_path)
         pair = authority.issue("server")
-        with ServerProcess(MIRROR, *pair.flags, *loop, *ON) as server:
+        with ServerProcess(MIRROR, *pair.flags, *loop_flags, *ON) as server:
             for _ in range(3):
                 with server.connect() as client:
                     client.send(v2())
@@ -86,10 +74,10 @@ class TestWhoItIsFor:
             assert server.stop() == 0
             assert "Traceback" not in server.stderr.text
 
-    def test_header_handshake_and_request_in_one_packet(self, shared: ServerProcess) -> None:
+    def test_header_handshake_and_request_in_one_packet(self, believing: ServerProcess) -> None:
         """Whatever follows is not lost, whatever its size."""
         body = b"x" * 300_000
-        with shared.connect() as client:
+        with believing.connect() as client:
             client.send(v2() + b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + body)
             assert client.read_response().body == body
 
@@ -97,24 +85,24 @@ class TestWhoItIsFor:
         "header", [b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN a b 1 2\r\n", v2(b"", command=0x20, family=0)]
     )
     def test_health_checks_have_the_connections_own_addresses(
-        self, shared: ServerProcess, header: bytes
+        self, believing: ServerProcess, header: bytes
     ) -> None:
-        with shared.connect() as client:
+        with believing.connect() as client:
             host, port = client.socket.getsockname()
             client.send(header + GET)
             told = read_seen(client)
         assert told["client"] == [host, port]
-        assert told["server"] == ["127.0.0.1", shared.port]
+        assert told["server"] == ["127.0.0.1", believing.port]
 
-    def test_a_client_on_a_unix_socket_has_no_address(self, shared: ServerProcess) -> None:
+    def test_a_client_on_a_unix_socket_has_no_address(self, believing: ServerProcess) -> None:
         paths = b"/run/client".ljust(108, b"\0") + b"/run/proxy".ljust(108, b"\0")
-        told = ask(shared, v2(paths, family=0x31))
+        told = ask(believing, v2(paths, family=0x31))
         assert (told["client"], told["server"]) == (None, ["/run/proxy", None])
 
-    def test_a_client_that_spoke_tls_with_the_proxy(self, shared: ServerProcess) -> None:
+    def test_a_client_that_spoke_tls_with_the_proxy(self, believing: ServerProcess) -> None:
         """Section 2.2.6: the proxy says so, and URLs the application makes are right."""
-        assert ask(shared, TLS_V2)["scheme"] == "https"
-        assert ask(shared, v2())["scheme"] == "http"
+        assert ask(believing, TLS_V2)["scheme"] == "https"
+        assert ask(believing, v2())["scheme"] == "http"
 
     def test_the_headers_of_the_source_are_judged(self) -> None:
         """It takes the place of the peer: trusted or not."""
@@ -128,9 +116,9 @@ class TestWhoItIsFor:
 
 
 class TestTheEnd:
-    def test_a_stop_waits_for_no_header(self, loop: list[str]) -> None:
+    def test_a_stop_waits_for_no_header(self, loop_flags: list[str]) -> None:
         """Whoever has sent none when the idle are closed is given up."""
-        with ServerProcess(MIRROR, *loop, *ON, "--timeout-drain-idle", "0.2s") as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON, "--timeout-drain-idle", "0.2s") as server:
             (worker,) = server.workers()
             before = descriptors(worker)
             with server.connect() as silent, server.connect() as half:
@@ -143,9 +131,9 @@ class TestTheEnd:
                 assert is_dropped(half)
             assert "Traceback" not in server.stderr.text
 
-    def test_a_header_that_comes_during_a_stop_is_served(self, loop: list[str]) -> None:
+    def test_a_header_that_comes_during_a_stop_is_served(self, loop_flags: list[str]) -> None:
         """Its client was connected before."""
-        with ServerProcess(MIRROR, *loop, *ON, "--timeout-drain-idle", "20s") as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON, "--timeout-drain-idle", "20s") as server:
             (worker,) = server.workers()
             before = descriptors(worker)
             with server.connect() as client:
@@ -159,9 +147,9 @@ class TestTheEnd:
                 assert answer.is_last
             assert server.wait_exit() == 0
 
-    def test_the_grace_ends_the_wait(self, loop: list[str]) -> None:
+    def test_the_grace_ends_the_wait(self, loop_flags: list[str]) -> None:
         flags = ["--timeout-drain-idle", "20s", "--timeout-graceful-shutdown", "0.2s"]
-        with ServerProcess(MIRROR, *loop, *ON, *flags) as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server:
             (worker,) = server.workers()
             before = descriptors(worker)
             with server.connect() as client:
@@ -172,11 +160,11 @@ class TestTheEnd:
 
     @pytest.mark.parametrize("has_tls", [False, True])
     def test_clients_that_wait_in_the_kernel_are_served_at_a_stop(
-        self, loop: list[str], has_tls: bool, tmp_path: Path
+        self, loop_flags: list[str], has_tls: bool, tmp_path: Path
     ) -> None:
         authority = Authority(tmp_path)
         flags = authority.issue("server").flags if has_tls else []
-        with ServerProcess(MIRROR, *loop, *ON, *flags) as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server:
             (worker,) = server.workers()
             os.kill(worker, SIGSTOP)
             with contextlib.ExitStack() as stack:
@@ -194,8 +182,8 @@ class TestTheEnd:
             assert server.wait_exit() == 0
             assert "Traceback" not in server.stderr.text
 
-    def test_a_reload_loses_nobody(self, loop: list[str]) -> None:
-        with ServerProcess(MIRROR, *loop, *ON, "--workers", "2") as server:
+    def test_a_reload_loses_nobody(self, loop_flags: list[str]) -> None:
+        with ServerProcess(MIRROR, *loop_flags, *ON, "--workers", "2") as server:
             with server.connect() as early:
                 early.send(V1[:9])
                 server.signal(SIGHUP)

@@ -8,7 +8,6 @@ import socket
 import struct
 import time
 from signal import SIGCONT, SIGSTOP
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -30,25 +29,11 @@ from tests.support.proxy_header import (
 from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(params=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> list[str]:
-    return ["--loop", request.param]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[ServerProcess]:
-    with ServerProcess(MIRROR, *ON, "--log-level", "debug") as server:
-        yield server
-
 
 class TestRefusals:
-    def test_who_is_not_trusted_is_refused(self, loop: list[str]) -> None:
+    def test_who_is_not_trusted_is_refused(self, loop_flags: list[str]) -> None:
         """At once, with at most one warning a second."""
-        flags = [*loop, *ON, "--forwarded-allow-ips", "10.0.0.1"]
+        flags = [*loop_flags, *ON, "--forwarded-allow-ips", "10.0.0.1"]
         with ServerProcess(MIRROR, *flags) as server:
             (worker,) = server.workers()
             before = descriptors(worker)
@@ -73,17 +58,17 @@ class TestRefusals:
             b"\x16\x03\x01\x02\x00\x01\x00",  # TLS without a header
         ],
     )
-    def test_what_begins_otherwise_is_closed(self, shared: ServerProcess, sent: bytes) -> None:
-        with shared.connect() as client:
-            mark = shared.mark()
+    def test_what_begins_otherwise_is_closed(self, believing: ServerProcess, sent: bytes) -> None:
+        with believing.connect() as client:
+            mark = believing.mark()
             client.send(sent)
             assert is_dropped(client)
-        shared.wait_line(r"A connection from 127\.0\.0\.1 is closed: the ", since=mark)
-        assert ask(shared, V1)["client"] == CLIENT
+        believing.wait_line(r"A connection from 127\.0\.0\.1 is closed: the ", since=mark)
+        assert ask(believing, V1)["client"] == CLIENT
 
-    def test_clients_that_leave_are_forgotten_without_a_word(self, loop: list[str]) -> None:
+    def test_clients_that_leave_are_forgotten_without_a_word(self, loop_flags: list[str]) -> None:
         """Checks that only connect do it all day."""
-        with ServerProcess(MIRROR, *loop, *ON, "--log-level", "debug") as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON, "--log-level", "debug") as server:
             (worker,) = server.workers()
             before = descriptors(worker)
             for cut in (b"", V1[:9], v2()[:20]):
@@ -99,9 +84,9 @@ class TestRefusals:
             assert ask(server, V1)["client"] == CLIENT
             assert "A connection" not in server.stderr.text
 
-    def test_a_reset_that_comes_together_with_half_a_header(self, loop: list[str]) -> None:
+    def test_a_reset_that_comes_together_with_half_a_header(self, loop_flags: list[str]) -> None:
         """Event loops may tell of both at once, and never again."""
-        with ServerProcess(MIRROR, *loop, *ON) as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON) as server:
             (worker,) = server.workers()
             before = descriptors(worker)
             with server.connect() as client:
@@ -112,10 +97,10 @@ class TestRefusals:
             os.kill(worker, SIGCONT)
             wait_descriptors(worker, before)
 
-    def test_half_a_header_has_its_time_and_costs_nothing(self, loop: list[str]) -> None:
+    def test_half_a_header_has_its_time_and_costs_nothing(self, loop_flags: list[str]) -> None:
         """And what has come of it does not keep the worker busy."""
         flags = ["--timeout-request-head", "1.5s"]
-        with ServerProcess(MIRROR, *loop, *ON, *flags) as server, server.connect() as client:
+        with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server, server.connect() as client:
             (worker,) = server.workers()
             client.send(V1[:20])
             began, cpu = time.monotonic(), sum(psutil.Process(worker).cpu_times()[:2])
@@ -124,9 +109,9 @@ class TestRefusals:
             assert sum(psutil.Process(worker).cpu_times()[:2]) - cpu < 0.5
             server.wait_line("is closed: it sent no whole PROXY header within 1.5 s")
 
-    def test_a_lack_of_descriptors_does_not_keep_the_worker_busy(self, loop: list[str]) -> None:
+    def test_a_lack_of_descriptors_does_not_keep_the_worker_busy(self, loop_flags: list[str]) -> None:
         """Accepting rests for a second; afterwards everybody is served."""
-        with ServerProcess(MIRROR, *loop, *ON) as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON) as server:
             (worker,) = server.workers()
             _, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
             # The lowest that is free is what the connection would get.

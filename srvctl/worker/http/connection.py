@@ -45,10 +45,10 @@ class HttpConnection(Link):
         "_cycle",
         "_discarded",
         "_has_eof",
-        "_head_due",
         "_held",
         "_held_from",
         "_idle_from",
+        "_is_head_timed",
         "_requests",
         "_runner",
         "_scopes",
@@ -67,7 +67,7 @@ class HttpConnection(Link):
         self.is_waiting = False
         self._access: ConnectionAccess | None = None
         self._requests = 0
-        self._head_due = NEVER  #: when the head being received must be complete
+        self._is_head_timed = False  #: the deadline is that of the head being received
         self._held = b""  #: received behind the current request, and not looked at yet
         self._held_from = 0  #: where in it
         self._has_eof = False  #: the client sends nothing more
@@ -150,16 +150,16 @@ class HttpConnection(Link):
             if admission is None:
                 self.answer_now()
             elif not is_queued:
-                self._hand_over(admission)
+                self._hand_over(cycle, admission)
 
     def _expect_head(self) -> None:
         """See to it that the next request comes, or the rest of its head in time."""
         if self._held:  # behind a body that nobody wanted
             self._server.loop.call_soon(self._read_held)
-        elif self._codec.is_inside_head and self._head_due == NEVER:
+        elif self._codec.is_inside_head and not self._is_head_timed:
             # A head that has begun has its own time, counted from its first bytes.
-            self._head_due = self._server.now() + self._server.timeouts.request_head
-            self._wait_until(self._head_due)
+            self._is_head_timed = True
+            self._wait_until(self._server.now() + self._server.timeouts.request_head)
 
     def _hold(self, data: bytes) -> None:
         """Keep what belongs to later requests; too much of it stays with the client."""
@@ -172,7 +172,7 @@ class HttpConnection(Link):
         """Go on with the next request, which came before its turn, once its client takes what is sent."""
         if self._held and self._cycle is None and self.can_write is None and not self._is_closing:
             self._read(self._held, self._held_from)
-            self._resume_reading()
+            self._read_on()
             if self._has_eof:
                 self._end_requests()
 
@@ -195,14 +195,13 @@ class HttpConnection(Link):
         if self._body_pace is not None:
             self._body_pace.excuse()
 
-    def _resume_reading(self) -> None:
+    def _read_on(self) -> None:
         """Read on, if there is room for what will come."""
         if self._reading_paused and not self._is_closing:
             cycle, room = self._cycle, self._server.limits.request_buffer
             unread = cycle.inbox.size if cycle is not None and cycle.inbox is not None else 0
             if unread <= room and len(self._held) - self._held_from <= room:
-                self._reading_paused = False
-                self._transport.resume_reading()
+                self._resume_reading()
 
     # -- called by the codec ---------------------------------------------------------------------------
 
@@ -217,7 +216,8 @@ class HttpConnection(Link):
             raise ProtocolError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request body too large")
         self._cycle = cycle = RequestCycle(self, server, head, self._scopes.make(head))
         self.is_waiting = True
-        self.deadline = self._head_due = NEVER
+        self.deadline = NEVER
+        self._is_head_timed = False
         if server.has_extras:
             self._add_extras(cycle)
 
@@ -267,7 +267,7 @@ class HttpConnection(Link):
 
     def body_taken(self) -> None:
         """Read on, now that the application took what was received."""
-        self._resume_reading()
+        self._read_on()
 
     def response_ended(self, cycle: RequestCycle) -> None:
         """Go on to the next request, or to the end of the connection."""
@@ -292,7 +292,7 @@ class HttpConnection(Link):
         if self._held:
             server.loop.call_soon(self._read_held)  # in case the application goes on after its response
         elif self._reading_paused:
-            self._resume_reading()
+            self._read_on()
 
     def response_broken(self, cycle: RequestCycle) -> None:
         """End the connection in a way that the client cannot take for the end of the body."""
@@ -316,11 +316,8 @@ class HttpConnection(Link):
         """The request being received or answered."""
         return self._cycle
 
-    def _hand_over(self, admission: Admission[RequestCycle, HttpConnection]) -> None:
+    def _hand_over(self, cycle: RequestCycle, admission: Admission[RequestCycle, HttpConnection]) -> None:
         """Have the request that waits answered, unless too many are being answered already."""
-        cycle = self._cycle
-        if cycle is None or not self.is_waiting:
-            return
         if cycle.scope["path"] in self._server.exempt_paths or admission.enters(cycle):
             self.answer_now()
         elif admission.waits(self, cycle):
@@ -375,7 +372,7 @@ class HttpConnection(Link):
     def _watch_body(self, cycle: RequestCycle) -> None:
         """See to it that the rest of a request body does not take for ever."""
         limits, timeouts = self._server.limits, self._server.timeouts
-        if self._body_pace is None and limits.request_body_rate and not cycle.is_request_complete:
+        if self._body_pace is None and limits.request_body_rate:
             self._body_pace = BodyPace(timeouts.request_body, limits.request_body_rate, self._server.now())
             self._excuse_body(cycle, self._body_pace)
             self._watch()

@@ -95,6 +95,12 @@ class Link(asyncio.Protocol):
             self._reading_paused = True
             self._transport.pause_reading()
 
+    def _resume_reading(self) -> None:
+        """Read on."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
     async def send_file(self, body: FileBody) -> None:
         """Send a file; nothing else may be sent meanwhile.
 
@@ -198,9 +204,7 @@ class Link(asyncio.Protocol):
             return
         self._is_closing = True
         self._transport.write_eof()
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        self._resume_reading()
         self._wait_until(self._server.now() + self._server.timeouts.linger)
 
 

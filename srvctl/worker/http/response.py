@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.worker.http.extensions import DEBUG, EARLY_HINT, PATHSEND, TRAILERS, ZEROCOPYSEND
 from srvctl.worker.http.file_body import FileBody
 from srvctl.worker.http.headers import CLOSE, OWN_GENERAL, STATUS_LINES, encode_fields, status_line
+from srvctl.worker.http.request_id import NAME as REQUEST_ID
 from srvctl.worker.http.roles import ClientDisconnected
 
 if TYPE_CHECKING:
@@ -205,6 +207,7 @@ class Response:
         self._accepts = _STARTED
 
     def _on_first_body(self, message: Message) -> None:
+        # Not by `_content_of`: most responses pass here, and none but here, so that its cost would be theirs.
         body, more = message.get("body", b""), message.get("more_body", False)
         if body.__class__ is not bytes:
             body = _as_bytes(body)
@@ -222,7 +225,10 @@ class Response:
         else:
             self.body_sent = len(body)
             pieces = (head, *_chunk(body)) if accepts is _CHUNKED else (head, body)
-            self._write(pieces, len(body))
+            if len(body) < _LARGE:
+                self._host.write(b"".join(pieces))
+            else:
+                self._host.writelines(pieces)
         self._accepts = accepts
         if not more:
             self._end_body()
@@ -288,42 +294,35 @@ class Response:
             framing += _CONNECTION_CLOSE
         elif self.head.version == "1.0":
             framing += _CONNECTION_KEEP_ALIVE
-        if self.request_id is not None and b"\r\nx-request-id:" not in _CRLF + self.fields.lower():
-            framing += b"x-request-id: %b\r\n" % self.request_id
+        if self.request_id is not None and b"\r\n%b:" % REQUEST_ID not in _CRLF + self.fields.lower():
+            framing += b"%b: %b\r\n" % (REQUEST_ID, self.request_id)
         general = server.general_fields(says) if says & OWN_GENERAL else server.all_general_fields
         return b"".join((self._status_line, general, self.fields, framing, _CRLF))
 
     def _on_sized_body(self, message: Message) -> None:
         body, more = _content_of(message)
         self._spend(len(body), more)
-        self._on_plain_body(message)
+        self._send_on(body, body, more)
 
     def _on_plain_body(self, message: Message) -> None:
         body, more = _content_of(message)
-        self.body_sent += len(body)
-        self._send_on(body, more)
+        self._send_on(body, body, more)
 
     def _on_chunk(self, message: Message) -> None:
         body, more = _content_of(message)
-        self.body_sent += len(body)
         if len(body) < _LARGE:
-            self._send_on(b"".join(_chunk(body)), more)
+            self._send_on(body, b"".join(_chunk(body)), more)
         else:
-            self._write(_chunk(body), len(body))
-            self._send_on(b"", more)
+            self._host.writelines(_chunk(body))
+            self._send_on(body, b"", more)
 
-    def _send_on(self, data: bytes, more: bool) -> None:
+    def _send_on(self, body: bytes, unsent: bytes, more: bool) -> None:
+        """Count a piece of the body, and send what is not sent of it."""
+        self.body_sent += len(body)
         if not more:
-            self._end_body(data)
-        elif data:
-            self._host.write(data)
-
-    def _write(self, pieces: tuple[bytes, ...], size: int) -> None:
-        """Send pieces at once, without a copy if they are large."""
-        if size < _LARGE:
-            self._host.write(b"".join(pieces))
-        else:
-            self._host.writelines(pieces)
+            self._end_body(unsent)
+        elif unsent:
+            self._host.write(unsent)
 
     def _on_absent_body(self, message: Message) -> None:
         _, more = _content_of(message)
@@ -453,28 +452,19 @@ _R: Final = Response
 _CORE: Final = frozenset({"http.response.start", "http.response.body"})
 BEFORE_START: Final[_Steps] = {
     "http.response.start": _R._on_start,
-    "http.response.early_hint": _R._on_early_hint,
-    "http.response.debug": _R._on_debug,
+    EARLY_HINT: _R._on_early_hint,
+    DEBUG: _R._on_debug,
 }
 _STARTED: Final[_Steps] = {
     "http.response.body": _R._on_first_body,
-    "http.response.pathsend": _R._on_path,
-    "http.response.zerocopysend": _R._on_file,
+    PATHSEND: _R._on_path,
+    ZEROCOPYSEND: _R._on_file,
 }
-_SIZED: Final[_Steps] = {
-    "http.response.body": _R._on_sized_body,
-    "http.response.zerocopysend": _R._on_file,
-}
-_CHUNKED: Final[_Steps] = {"http.response.body": _R._on_chunk, "http.response.zerocopysend": _R._on_file}
-_UNTIL_CLOSE: Final[_Steps] = {
-    "http.response.body": _R._on_plain_body,
-    "http.response.zerocopysend": _R._on_file,
-}
-_BODILESS: Final[_Steps] = {
-    "http.response.body": _R._on_absent_body,
-    "http.response.zerocopysend": _R._on_file,
-}
+_SIZED: Final[_Steps] = {"http.response.body": _R._on_sized_body, ZEROCOPYSEND: _R._on_file}
+_CHUNKED: Final[_Steps] = {"http.response.body": _R._on_chunk, ZEROCOPYSEND: _R._on_file}
+_UNTIL_CLOSE: Final[_Steps] = {"http.response.body": _R._on_plain_body, ZEROCOPYSEND: _R._on_file}
+_BODILESS: Final[_Steps] = {"http.response.body": _R._on_absent_body, ZEROCOPYSEND: _R._on_file}
 _SENDING_FILE: Final[_Steps] = {}
-_TRAILERS: Final[_Steps] = {"http.response.trailers": _R._on_trailers}
-_UNSENT_TRAILERS: Final[_Steps] = {"http.response.trailers": _R._on_unsent_trailers}
+_TRAILERS: Final[_Steps] = {TRAILERS: _R._on_trailers}
+_UNSENT_TRAILERS: Final[_Steps] = {TRAILERS: _R._on_unsent_trailers}
 COMPLETE: Final[_Steps] = {}

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from srvctl.logs.access.record import client_text
+from srvctl.worker.http.extensions import usable
 from srvctl.worker.http.protocol import bad_request
 from srvctl.worker.http.request_head import VALID_HOST
 from srvctl.worker.proxy.forwarding import without_imitations
 
 if TYPE_CHECKING:
+    from srvctl.worker.http.extensions import Extensions
     from srvctl.worker.http.protocol import Headers, RequestHead
-    from srvctl.worker.http.surroundings import Address, Extensions, Surroundings
+    from srvctl.worker.http.surroundings import Address, Surroundings
 
 Scope = dict[str, Any]
 _Paths = tuple[str, bytes, bytes]  #: path and raw path, both behind the root path, and query
@@ -22,12 +24,6 @@ SPEC_VERSION: Final = "2.5"
 _SLASH: Final = ord("/")
 _NUMBER_SIGN: Final = ord("#")
 _PERCENT: Final = ord("%")
-
-
-#: Extensions that not every request can have: HTTP/1.0 knows no interim responses and no chunks, and
-#: trailers are for clients that ask for them.
-_EARLY_HINT: Final = "http.response.early_hint"
-_TRAILERS: Final = "http.response.trailers"
 
 
 class ScopeMaker:
@@ -142,17 +138,8 @@ class ScopeMaker:
         self._headers = template["headers"]
         kind = (head.version, head.takes_trailers)
         if kind != self._extensions_for:
-            self._extensions, self._extensions_for = _extensions_for(head, around), kind
+            self._extensions, self._extensions_for = usable(around.extensions, head), kind
         self._head = head
-
-
-def _extensions_for(head: RequestHead, around: Surroundings) -> Extensions:
-    extensions = dict(around.extensions)
-    if head.version == "1.0":
-        extensions.pop(_EARLY_HINT, None)
-    if head.version == "1.0" or not head.takes_trailers:
-        extensions.pop(_TRAILERS, None)
-    return extensions
 
 
 def _paths(head: RequestHead, headers: Headers, root_path: str) -> _Paths:

@@ -107,16 +107,14 @@ class FileSender:
 
     async def _flush(self) -> None:
         """Wait until the transport has nothing left to write: what is sent beside it would overtake that."""
-        transport, host = self._transport, self._host
+        transport = self._transport
         if not transport.get_write_buffer_size():
             return
         low, high = transport.get_write_buffer_limits()
         # With these limits a transport calls pause_writing at once, and resume_writing when all is written.
         transport.set_write_buffer_limits(0)
         try:
-            while host.can_write is not None:
-                await asyncio.shield(host.can_write)
-            self._require_client()
+            await self._until_writable()
         finally:
             if not transport.is_closing():
                 transport.set_write_buffer_limits(high, low)
@@ -197,7 +195,7 @@ class FileSender:
 
     async def _send_copies(self, body: FileBody) -> None:
         """Read the file and write it to the transport, as fast as the client takes it."""
-        host, transport = self._host, self._transport
+        transport = self._transport
         while True:
             data = body.read_nowait(COPY_PIECE)
             if data is None:
@@ -208,13 +206,17 @@ class FileSender:
             body.taken(len(data))
             transport.write(data)
             self.sent += len(data)
-            while host.can_write is not None:
-                await asyncio.shield(host.can_write)
-            self._require_client()
+            await self._until_writable()
             if not body.left:
                 return
 
     # -- both ------------------------------------------------------------------------------------------
+
+    async def _until_writable(self) -> None:
+        """Wait while the client does not read; what waits there is shared, and nobody's to cancel."""
+        while self._host.can_write is not None:
+            await asyncio.shield(self._host.can_write)
+        self._require_client()
 
     def _require_client(self) -> None:
         if self._transport.is_closing():

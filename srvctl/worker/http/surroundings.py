@@ -9,13 +9,12 @@ from srvctl.worker.proxy.forwarding import Forwarding
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport
-    from collections.abc import Mapping
 
+    from srvctl.worker.http.extensions import Extensions
     from srvctl.worker.proxy.forwarding import ProxyPolicy
     from srvctl.worker.proxy.protocol import ProxyHeader
 
 Address = tuple[str, int | None]
-Extensions = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class Surroundings:
     server: Address | None = None
     root_path: str = ""
     state: dict[str, Any] | None = None
-    extensions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    extensions: Extensions = field(default_factory=dict)
     forwarding: Forwarding | None = None
 
 

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
+from srvctl.errors import printable
 from srvctl.worker.proxy.node import pack, read_port
 
 if TYPE_CHECKING:
@@ -105,4 +106,4 @@ def split_host(host: bytes) -> tuple[bytes, bytes]:
 def quoted(text: str) -> str:
     """Return something a client sent so that it can be shown: escaped, and cut where it is long."""
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return '"' + "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown) + '"'
+    return f'"{printable(shown)}"'

@@ -9,10 +9,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.settings.trusted import items_of, parse_field
-from srvctl.worker.proxy.forwarded import Forwarded
+from srvctl.worker.http import request_id
+from srvctl.worker.proxy import forwarded, xforwarded
 from srvctl.worker.proxy.trust import Trust
 from srvctl.worker.proxy.view import View, apply
-from srvctl.worker.proxy.xforwarded import XForwarded
 
 if TYPE_CHECKING:
     from srvctl.settings.groups.proxy import ProxySettings
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 _NAME: Final = itemgetter(0)  #: of a field
 _UNDERSCORE: Final = ord("_")
 #: Names that only a proxy should write. CGI and WSGI cannot tell ``_`` from ``-`` in a name.
-_FORWARDING_NAMES: Final = frozenset({b"forwarded", b"x-real-ip", b"x-request-id"})
-_FORWARDING_FAMILY: Final = b"x-forwarded-"
+_FORWARDING_NAMES: Final = frozenset({forwarded.NAME, b"x-real-ip", request_id.NAME})
 
 
 class ProxyPolicy:
@@ -47,7 +46,7 @@ class ProxyPolicy:
         self.trust = Trust.from_settings(settings.forwarded_allow_ips)
         self.fields = frozenset(parse_field(name) for name in items_of(settings.fields))
         self.style_name = settings.style
-        kind = Forwarded if settings.style == "forwarded" else XForwarded
+        kind = forwarded.Forwarded if settings.style == "forwarded" else xforwarded.XForwarded
         style: Style = kind(self.trust, self.fields)
         self.style = style if settings.headers and style.names else None
         self.is_protocol_expected = settings.protocol == "on"
@@ -121,4 +120,4 @@ def without_imitations(headers: Headers) -> Headers:
 def is_imitation(name: bytes) -> bool:
     """Return whether a name, in lower case, is a forwarding field's only once ``_`` is read as ``-``."""
     meant = name.replace(b"_", b"-")
-    return meant != name and (meant in _FORWARDING_NAMES or meant.startswith(_FORWARDING_FAMILY))
+    return meant != name and (meant in _FORWARDING_NAMES or meant.startswith(xforwarded.FAMILY))

@@ -6,14 +6,15 @@ import re
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, TypeAlias
 
+from srvctl.settings.trusted import OBFUSCATED
+
 #: Host and port, the latter 0 when it is not known, as uvicorn has it; and the address packed into 4 or 16
 #: bytes, none for an identifier.
 Node: TypeAlias = tuple[tuple[str, int], bytes]
 
-_UNIX: Final = "unix:"  #: what nginx calls a client on a Unix socket
+UNIX: Final = "unix:"  #: what nginx calls a client on a Unix socket
 #: RFC 7239 section 6: ``unknown``, and names that hide an address.
-_IDENTIFIER: Final = re.compile(rf"(?i:unknown)|_[A-Za-z0-9._-]+|{_UNIX}")
-_HIDDEN_PORT: Final = re.compile(r"_[A-Za-z0-9._-]+")
+_IDENTIFIER: Final = re.compile(rf"(?i:unknown)|{OBFUSCATED.pattern}|{UNIX}")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _MAX_PORT: Final = 0xFFFF
 _MAPPED: Final = bytes(10) + b"\xff\xff"  #: RFC 4291 section 2.5.5.2: an IPv4 address follows
@@ -38,7 +39,7 @@ def read_node(text: str, *, takes_bare_ipv6: bool = True) -> Node | None:
         text: Without blanks and quotes around it.
         takes_bare_ipv6: An IPv6 address may stand without brackets.
     """
-    if ":" not in text or text == _UNIX:
+    if ":" not in text or text == UNIX:
         host, port = text, 0
     else:
         split = _split(text, takes_bare_ipv6=takes_bare_ipv6)
@@ -75,4 +76,4 @@ def _port(text: str) -> int | None:
     """Return the port of a node, 0 when it is hidden; None when it is no port."""
     if _PORT.fullmatch(text) and int(text) <= _MAX_PORT:
         return int(text)
-    return 0 if _HIDDEN_PORT.fullmatch(text) else None
+    return 0 if OBFUSCATED.fullmatch(text) else None

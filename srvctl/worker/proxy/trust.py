@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from srvctl.settings.trusted import EVERYONE, UNIX, items_of, parse_peer
+from srvctl.worker.proxy import node
 from srvctl.worker.proxy.node import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_UNIX_HOP: Final = "unix:"  #: what nginx calls a client on a Unix socket
 #: By the number of bits behind the prefix, fewest first: from the number of a network to its entry.
 _Networks = list[tuple[int, dict[int, str]]]
 
@@ -45,7 +45,7 @@ class Trust:
                 self._names[peer] = entry
         self._is_everyone = EVERYONE in self._names
         if UNIX in self._names:
-            self._names[_UNIX_HOP] = UNIX
+            self._names[node.UNIX] = UNIX
         self._networks: dict[int, _Networks] = {size: sorted(of.items()) for size, of in by_size.items()}
 
     @classmethod
