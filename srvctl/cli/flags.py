@@ -77,7 +77,7 @@ def _annotation(setting: Setting) -> Any:
         "show_default": False,
     }
     on, off = setting.flags
-    if setting.kind is Kind.FLAG:
+    if setting.is_switch:
         return Annotated[bool | None, typer.Option(f"{on}/{off}" if off else on, metavar="", **presentation)]
     raw = list[str] | None if setting.kind is Kind.LIST else str | None
     return Annotated[
@@ -90,7 +90,7 @@ def _help(setting: Setting) -> str:
     sentences = [setting.option.help]
     if setting.kind is Kind.CHOICE and _metavar(setting) != setting.metavar:
         sentences.append(f"One of {', '.join(setting.choices)}.")
-    if setting.kind is Kind.FLAG and setting.default is True:
+    if setting.is_switch and setting.default is True:
         sentences.append("Default: on.")
     elif setting.default not in (None, False, "", ()):
         sentences.append(f"Default: {format_value(setting, setting.default)}.")

@@ -71,17 +71,22 @@ class Setting:
         return self.option.flag or self.option.metavar
 
     @property
+    def is_switch(self) -> bool:
+        """Whether its flag takes no value."""
+        return self.kind is Kind.FLAG and not self.option.takes_word
+
+    @property
     def flags(self) -> tuple[str, str]:
         """The flag that sets it and the one that unsets it; the second is empty unless it is on by itself."""
         flag = self.option.flag
-        if self.kind is not Kind.FLAG or self.default is False:
+        if not self.is_switch or self.default is False:
             return flag, ""
         return flag, f"--no-{flag.removeprefix('--')}"
 
     @property
     def metavar(self) -> str:
         """What stands for the value in help and reference: ``N|auto``, ``auto|on|off``, ``PATH``."""
-        by_kind = {Kind.CHOICE: "|".join(self.choices), Kind.WHOLE: "N"}
+        by_kind = {Kind.CHOICE: "|".join(self.choices), Kind.WHOLE: "N", Kind.FLAG: "true|false"}
         return self.option.metavar or by_kind.get(self.kind, "TEXT")
 
     @property

@@ -29,6 +29,7 @@ class Option:
         aliases: Other names of the flag.
         env: Environment variables of other tools that are read below ``SRVCTL_*``, first found wins.
         is_secret: Never shown.
+        takes_word: The flag takes ``true`` or ``false`` instead of having an opposite.
         minimum: Smallest number allowed, inclusive.
         maximum: Largest number allowed, inclusive.
     """
@@ -39,6 +40,7 @@ class Option:
     aliases: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     is_secret: bool = False
+    takes_word: bool = False
     minimum: float | None = None
     maximum: float | None = None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from srvctl.errors import ExitCode
 from srvctl.settings import sample
-from srvctl.settings.catalog import Kind, Setting, catalog, groups, title
+from srvctl.settings.catalog import Setting, catalog, groups, title
 from srvctl.settings.display import format_value
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ spaces, or a JSON list."""
 
 def _row(setting: Setting) -> tuple[str, ...]:
     on, off = setting.flags
-    flag = f"`{on} {setting.metavar}`" if setting.kind is not Kind.FLAG else f"`{on}`"
+    flag = f"`{on}`" if setting.is_switch else f"`{on} {setting.metavar}`"
     variables = (setting.variable, *setting.option.env)
     return (
         f"`{setting.name}`",

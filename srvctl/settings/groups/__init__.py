@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from srvctl.settings.groups.app import AppSettings
+from srvctl.settings.groups.broadcast import BroadcastSettings
 from srvctl.settings.groups.http import HttpSettings
 from srvctl.settings.groups.limits import LimitSettings
 from srvctl.settings.groups.log import LogLevel, LogSettings
@@ -17,9 +18,11 @@ from srvctl.settings.groups.server import ServerSettings
 from srvctl.settings.groups.timeouts import TimeoutSettings
 from srvctl.settings.groups.tls import TlsSettings
 from srvctl.settings.groups.workers import WorkersSettings
+from srvctl.settings.groups.ws import WsSettings
 
 __all__ = [
     "AppSettings",
+    "BroadcastSettings",
     "HttpSettings",
     "LimitSettings",
     "LogLevel",
@@ -30,6 +33,7 @@ __all__ = [
     "TimeoutSettings",
     "TlsSettings",
     "WorkersSettings",
+    "WsSettings",
 ]
 
 
@@ -43,6 +47,8 @@ class Settings:
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    ws: WsSettings = field(default_factory=WsSettings)
+    broadcast: BroadcastSettings = field(default_factory=BroadcastSettings)
     proxy: ProxySettings = field(default_factory=ProxySettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)
