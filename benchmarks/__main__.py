@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from benchmarks import memory, report, wrk
 from benchmarks.compare import compare
 from benchmarks.errors import BenchmarkError, WrkMissingError
+from benchmarks.http_driver import HttpDriver
 from benchmarks.processes import ROOT, raise_file_limit
 from benchmarks.results import Plan
 from benchmarks.servers import SERVERS, Server, contestants
@@ -69,7 +70,8 @@ def _compare(name: str, options: argparse.Namespace) -> Comparison:
         pinned=len(os.sched_getaffinity(0)) > 1,
         baseline=workload.baseline,
     )
-    return compare(plan, contestants(workload, options.servers), _progress)
+    driver = HttpDriver(workload, plan.connections)
+    return compare(plan, driver, contestants(workload, options.servers), _progress)
 
 
 def _memory(options: argparse.Namespace) -> int:

@@ -10,24 +10,19 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import certificate, usage
-from benchmarks.check import check
 from benchmarks.errors import BenchmarkError, WrkMissingError
 from benchmarks.machine import busy_seconds, facts
-from benchmarks.probe import BatchProbe
 from benchmarks.processes import ServerProcess, free_port, pinned, uninterrupted
 from benchmarks.results import Comparison, Footprint, Plan, Round, ServerResult
-from benchmarks.workloads import WORKLOADS
-from benchmarks.wrk import run
 
 if TYPE_CHECKING:
     from benchmarks.certificate import Certificate
+    from benchmarks.load import Driver
     from benchmarks.servers import Server
-    from benchmarks.wrk import Load
 
 #: Load before the first round, which does not count.
 _WARM_UP_SECONDS = 1.0
@@ -37,14 +32,14 @@ Progress = Callable[[str], None]
 
 
 class Cpus(NamedTuple):
-    """One CPU for the servers and another for wrk; None for any."""
+    """One CPU for the servers and another for the client; None for any."""
 
     servers: int | None
     load: int | None
 
 
 def split_cpus(allowed: Iterable[int]) -> Cpus:
-    """Return the last CPU for the servers and the first for wrk, or none when there are not two."""
+    """Return the last CPU for the servers and the first for the client, or none when there are not two."""
     ordered = sorted(allowed)
     return Cpus(ordered[-1], ordered[0]) if len(ordered) > 1 else Cpus(None, None)
 
@@ -55,13 +50,13 @@ def rotated(names: Sequence[str], number: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def compare(plan: Plan, servers: Sequence[Server], progress: Progress) -> Comparison:
+def compare(plan: Plan, driver: Driver, servers: Sequence[Server], progress: Progress) -> Comparison:
     """Measure the servers beside each other; none of them is left running, come what may."""
-    machine = facts()
+    machine = facts() | driver.facts()
     cpus = split_cpus(os.sched_getaffinity(0)) if plan.pinned else Cpus(None, None)
-    field = _Field(plan, cpus, progress)
+    field = _Field(plan, driver, cpus, progress)
     with pinned(cpus.load), tempfile.TemporaryDirectory(prefix="srvctl-bench-") as directory:
-        if WORKLOADS[plan.workload].is_tls:
+        if driver.is_tls:
             field.certificate = certificate.make(Path(directory))
         try:
             field.start(servers)
@@ -75,13 +70,13 @@ def compare(plan: Plan, servers: Sequence[Server], progress: Progress) -> Compar
 class _Field:
     """The servers that are up, and what they did so far."""
 
-    def __init__(self, plan: Plan, cpus: Cpus, progress: Progress) -> None:
+    def __init__(self, plan: Plan, driver: Driver, cpus: Cpus, progress: Progress) -> None:
         self.left_out: dict[str, str] = {}
         self.certificate: Certificate | None = None
         self._restless: set[str] = set()
         self._paths: dict[str, str | None] = {}
         self._plan = plan
-        self._workload = WORKLOADS[plan.workload]
+        self._driver = driver
         self._cpus = cpus
         self._progress = progress
         self._up: dict[str, ServerProcess] = {}
@@ -131,12 +126,12 @@ class _Field:
     def _start(self, server: Server) -> None:
         port = free_port()
         with pinned(self._cpus.servers):
-            process = ServerProcess(server.command(self._workload.app, port, self.certificate), port)
+            process = ServerProcess(server.command(self._driver.app, port, self.certificate), port)
         self._up[server.name] = process
         self._rounds[server.name] = []
         self._paths[server.name] = server.path
         process.wait_until_listening()
-        check(self._workload, port, server.path)
+        self._driver.check(port, server.path)
         if server.is_restless:
             self._restless.add(server.name)
             process.freeze()
@@ -148,7 +143,7 @@ class _Field:
         label = f"round {number}/{self._plan.rounds}" if number else "warm-up"
         seconds = self._plan.seconds if number else min(_WARM_UP_SECONDS, self._plan.seconds)
         try:
-            check(self._workload, process.port, self._paths[name])
+            self._driver.check(process.port, self._paths[name])
             done = self._loaded(process, number, seconds, self._paths[name])
             process.raise_if_gone()
         except WrkMissingError:
@@ -163,34 +158,22 @@ class _Field:
         others = "" if done.others_share is None else f"  others {done.others_share:>3.0%}"
         errors = f"  errors: {done.load.errors}" if done.load.errors.total else ""
         self._progress(
-            f"{label:<12} {name:<20} {done.requests_per_second:>9,.0f} req/s"
-            f" {done.cpu_us_per_request:>8.1f} µs CPU/request{others}{errors}"
+            f"{label:<12} {name:<20} {done.requests_per_second:>9,.0f} {self._plan.unit}/s"
+            f" {done.cpu_us_per_request:>8.1f} µs CPU/{self._plan.unit}{others}{errors}"
         )
 
     def _loaded(self, process: ServerProcess, number: int, seconds: float, path: str | None) -> Round:
         cpu = self._cpus.servers
-        since = time.monotonic()
-        busy = 0.0 if cpu is None else busy_seconds(cpu)
-        own = usage.cpu_seconds(process.root)
-        load = self._run(process.port, seconds, path)
-        own = usage.cpu_seconds(process.root) - own
-        others = None
-        if cpu is not None:
-            others = max(0.0, busy_seconds(cpu) - busy - own) / (time.monotonic() - since)
+        with self._driver.session(process.port, path) as run:
+            since = time.monotonic()
+            busy = 0.0 if cpu is None else busy_seconds(cpu)
+            own = usage.cpu_seconds(process.root)
+            load = run(seconds)
+            own = usage.cpu_seconds(process.root) - own
+            others = None
+            if cpu is not None:
+                others = max(0.0, busy_seconds(cpu) - busy - own) / (time.monotonic() - since)
         return Round(number, load, cpu_seconds=own, others_share=others)
-
-    def _run(self, port: int, seconds: float, path: str | None) -> Load:
-        connections = self._plan.connections
-        if self._workload.pipeline == 1:
-            return run(self._workload, port, seconds=seconds, connections=connections, path=path)
-        with BatchProbe(self._workload, port) as probe:
-            load = run(self._workload, port, seconds=seconds, connections=connections, path=path)
-        return replace(
-            load,
-            requests=load.requests + probe.requests,  # the server's CPU was used for these, too
-            p50_ms=probe.percentile_ms(50),
-            p99_ms=probe.percentile_ms(99),
-        )
 
     def _footprints(self) -> dict[str, Footprint]:
         """Measure memory after the load, then one window of idling for all servers at once."""

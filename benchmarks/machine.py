@@ -6,17 +6,14 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks.wrk import wrk_version
-
 
 def facts() -> dict[str, str]:
-    """Return processor, CPUs this process may use, kernel, Python and wrk, by name."""
+    """Return processor, CPUs this process may use, kernel and Python, by name."""
     return {
         "processor": _processor(),
         "CPUs": str(len(os.sched_getaffinity(0))),
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "wrk": wrk_version(),
     }
 
 

@@ -111,10 +111,10 @@ def text(comparison: Comparison) -> str:
 def _heading(comparison: Comparison) -> str:
     plan = comparison.plan
     machine = ", ".join(f"{name} {value}" for name, value in comparison.machine.items())
-    apart = "server and wrk on a CPU each" if plan.pinned else "server and wrk share the CPUs"
+    apart = "on a CPU each" if plan.pinned else "share the CPUs"
     return (
         f"{plan.workload}: {plan.rounds} interleaved rounds of {plan.seconds:g} s,"
-        f" {plan.connections} connections, one worker, {apart}\n{machine}"
+        f" {plan.connections} connections, one worker, server and {plan.client} {apart}\n{machine}"
     )
 
 
@@ -190,7 +190,10 @@ def _disturbance(comparison: Comparison) -> list[str]:
     for name, summary in summarise(comparison).items():
         cpu = summary.cpu_us_per_request
         if cpu is not None and cpu.high - cpu.low > _UNSTEADY * cpu.median:
-            notes.append(f"UNSTEADY: {name} took {cpu.low:.1f} to {cpu.high:.1f} µs/req; mind the range")
+            notes.append(
+                f"UNSTEADY: {name} took {cpu.low:.1f} to {cpu.high:.1f} µs/{comparison.plan.unit};"
+                " mind the range"
+            )
     return notes
 
 

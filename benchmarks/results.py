@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.load import Errors, Load
 from benchmarks.servers import BASELINE
-from benchmarks.wrk import Errors, Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Round:
 
     Attributes:
         number: Which round, from 1.
-        load: What wrk saw.
+        load: What the client saw.
         cpu_seconds: CPU time of the server's whole process tree.
         others_share: Share of the servers' CPU that went to anything else; None where they have none.
     """
@@ -87,8 +87,10 @@ class Plan:
         rounds: How often each server is put under load.
         seconds: How long each time.
         connections: Kept open at once.
-        pinned: Whether servers have one CPU and wrk another.
+        pinned: Whether servers have one CPU and the client another.
         baseline: Name of the contestant the others are compared with.
+        client: Who makes the load.
+        unit: What is counted, in short.
     """
 
     workload: str
@@ -97,6 +99,8 @@ class Plan:
     connections: int
     pinned: bool
     baseline: str = BASELINE
+    client: str = "wrk"
+    unit: str = "req"
 
 
 @dataclass(frozen=True, slots=True)

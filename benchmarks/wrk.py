@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import WrkError, WrkMissingError
+from benchmarks.load import Errors, Load
 
 if TYPE_CHECKING:
     from benchmarks.workloads import Workload
@@ -17,47 +17,6 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).resolve().parent / "wrk" / "load.lua"
 #: wrk ends on time by itself; this much later it hangs.
 _GRACE_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Errors:
-    """Failures by kind, as wrk counts them: answers of 400 and above, and four of the socket's."""
-
-    connect: int = 0
-    read: int = 0
-    write: int = 0
-    status: int = 0
-    timeout: int = 0
-
-    def __add__(self, other: Errors) -> Errors:
-        return Errors(
-            self.connect + other.connect,
-            self.read + other.read,
-            self.write + other.write,
-            self.status + other.status,
-            self.timeout + other.timeout,
-        )
-
-    def __str__(self) -> str:
-        return ", ".join(f"{count} {kind}" for kind, count in asdict(self).items() if count) or "none"
-
-    @property
-    def total(self) -> int:
-        """All of them together."""
-        return self.connect + self.read + self.write + self.status + self.timeout
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What one run did. Latencies are in milliseconds, None where wrk did not record them."""
-
-    requests: int
-    seconds: float
-    received_bytes: int
-    p50_ms: float | None
-    p99_ms: float | None
-    p999_ms: float | None
-    errors: Errors
 
 
 def find() -> str:

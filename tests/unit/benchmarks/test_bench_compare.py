@@ -8,11 +8,14 @@ import psutil
 import pytest
 
 from benchmarks import compare as module
+from benchmarks import http_driver
 from benchmarks.compare import compare
 from benchmarks.errors import WrkError
+from benchmarks.http_driver import HttpDriver
+from benchmarks.load import Errors, Load
 from benchmarks.results import Plan
 from benchmarks.servers import Server
-from benchmarks.wrk import Errors, Load
+from benchmarks.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from benchmarks.workloads import Workload
@@ -23,6 +26,7 @@ SECOND = Server("second", "pytest", TINY)
 MISSING = Server("missing", "no-such-distribution", TINY)
 BROKEN = Server("broken", "pytest", ("no_such_module",))
 PLAN = Plan("hello", rounds=2, seconds=1, connections=1, pinned=True)
+DRIVER = HttpDriver(WORKLOADS["hello"], connections=1)
 
 
 class FakeWrk:
@@ -45,8 +49,9 @@ class FakeWrk:
 @pytest.fixture
 def fake_wrk(monkeypatch: pytest.MonkeyPatch) -> FakeWrk:
     fake = FakeWrk()
-    monkeypatch.setattr(module, "run", fake.run)
-    monkeypatch.setattr(module, "check", lambda *_: None)
+    monkeypatch.setattr(http_driver, "run", fake.run)
+    monkeypatch.setattr(http_driver, "check", lambda *_: None)
+    monkeypatch.setattr(http_driver, "wrk_version", lambda: "4.1.0")
     monkeypatch.setattr(module, "facts", lambda: {"processor": "abacus"})
     monkeypatch.setattr(module, "IDLE_SECONDS", 0.05)
     return fake
@@ -57,14 +62,14 @@ def running_servers() -> list[psutil.Process]:
 
 
 def test_servers_take_turns_after_a_warm_up(fake_wrk: FakeWrk) -> None:
-    comparison = compare(PLAN, [FIRST, SECOND], lambda _: None)
+    comparison = compare(PLAN, DRIVER, [FIRST, SECOND], lambda _: None)
     one, two = fake_wrk.ports[:2]
     assert fake_wrk.ports == [one, two, one, two, two, one]
     assert [(result.name, len(result.rounds)) for result in comparison.results] == [
         ("first", 2),
         ("second", 2),
     ]
-    assert comparison.machine == {"processor": "abacus"}
+    assert comparison.machine == {"processor": "abacus", "wrk": "4.1.0"}
     footprint = comparison.results[0].footprint
     assert footprint.processes == 1
     assert 0 < footprint.root_pss_bytes == footprint.pss_bytes <= footprint.alone_bytes
@@ -73,7 +78,7 @@ def test_servers_take_turns_after_a_warm_up(fake_wrk: FakeWrk) -> None:
 
 @pytest.mark.usefixtures("fake_wrk")
 def test_a_server_that_cannot_start_is_left_out_with_the_reason() -> None:
-    comparison = compare(PLAN, [MISSING, BROKEN, FIRST], lambda _: None)
+    comparison = compare(PLAN, DRIVER, [MISSING, BROKEN, FIRST], lambda _: None)
     assert [result.name for result in comparison.results] == ["first"]
     assert comparison.left_out["missing"] == "not installed"
     assert comparison.left_out["broken"].startswith("did not start: It exited with code 1.")
@@ -81,7 +86,7 @@ def test_a_server_that_cannot_start_is_left_out_with_the_reason() -> None:
 
 def test_a_server_that_fails_in_a_round_is_left_out_and_the_others_go_on(fake_wrk: FakeWrk) -> None:
     fake_wrk.failures[3] = WrkError("wrk finished no request.")
-    comparison = compare(PLAN, [FIRST, SECOND], lambda _: None)
+    comparison = compare(PLAN, DRIVER, [FIRST, SECOND], lambda _: None)
     assert comparison.left_out == {"first": "failed in its round 1/2: wrk finished no request."}
     assert [result.name for result in comparison.results] == ["second"]
 
@@ -90,6 +95,6 @@ def test_an_interrupted_comparison_leaves_no_server_behind(fake_wrk: FakeWrk) ->
     fake_wrk.failures[4] = KeyboardInterrupt()
     lines: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        compare(PLAN, [FIRST, SECOND], lines.append)
+        compare(PLAN, DRIVER, [FIRST, SECOND], lines.append)
     assert lines[:2] == ["starting first", "starting second"]
     assert running_servers() == []

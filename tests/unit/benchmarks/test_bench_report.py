@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import report
+from benchmarks.load import Errors, Load
 from benchmarks.results import Comparison, Footprint, Plan, Round, ServerResult
-from benchmarks.wrk import Errors, Load
 
 MIB = 1024 * 1024
 

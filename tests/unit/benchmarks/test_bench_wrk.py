@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import wrk
 from benchmarks.errors import WrkError, WrkMissingError
+from benchmarks.load import Errors
 from benchmarks.workloads import Workload
-from benchmarks.wrk import Errors, parse
+from benchmarks.wrk import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
