@@ -19,6 +19,7 @@ from srvctl.worker.lifespan import Lifespan
 from srvctl.worker.server import Server
 from srvctl.worker.tls.errors import TlsError
 from srvctl.worker.tls.reloading import Tls
+from srvctl.worker.websocket.opener import check_codec
 
 if TYPE_CHECKING:
     import socket
@@ -98,6 +99,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._is_last = False
         self._tls = _make_tls(settings.tls)
+        check_codec(settings.ws)
 
     async def run(self, sockets: Iterable[socket.socket]) -> None:
         """Start, serve, drain, shut down.

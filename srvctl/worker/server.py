@@ -26,6 +26,8 @@ from srvctl.worker.proxy.forwarding import ProxyPolicy
 from srvctl.worker.refusals import Refusals
 from srvctl.worker.timers import TimerWheel
 from srvctl.worker.tls.extension import tls_extension
+from srvctl.worker.websocket.leaving import spread_leaves
+from srvctl.worker.websocket.opener import Opener
 
 if TYPE_CHECKING:
     import contextvars
@@ -66,6 +68,7 @@ class Server:
         times_requests: Somebody wants to know how long they took.
         request_ids: Names requests; None when they have no names.
         has_extras: One of the last three settings asks for something at the beginning of each request.
+        opener: Opens WebSockets; None when they are not spoken.
         refusals: Says that clients were refused, as often as the log can bear.
         timers: Wakes connections at their deadlines.
     """
@@ -84,7 +87,7 @@ class Server:
         self.limits, self.timeouts = limits, timeouts = settings.limits, settings.timeouts
         self.is_draining = False
         self.logger = logging.getLogger("srvctl.error")
-        self.connections: set[HttpConnection] = set()
+        self.connections: set[Link] = set()
         self.timers: TimerWheel[Link] = TimerWheel(_TICK)
         self.next_look = self.idle_from = self.idle_deadline = 0.0
         self.max_body_size = limits.request_body_size or _UNLIMITED
@@ -99,6 +102,8 @@ class Server:
         self.request_ids = RequestIds() if settings.http.request_id else None
         self.has_extras = bool(self.max_requests or self.times_requests or self.request_ids is not None)
         self.refusals = Refusals(self.loop)
+        self.opener = Opener(self, settings.ws) if settings.ws.protocol != "none" else None
+        self._settings = settings
         self._application = application
         self._context = context
         self._surroundings = Surroundings(root_path=root_path, state=state)
@@ -163,7 +168,7 @@ class Server:
         self._orphans.discard(runner)
         self._note_quiet()
 
-    def connection_closed(self, connection: HttpConnection) -> None:
+    def connection_closed(self, connection: Link) -> None:
         """Forget a connection."""
         self.timers.remove(connection)
         self.connections.discard(connection)
@@ -229,6 +234,8 @@ class Server:
         """
         await self._listening.stop(last=last)
         self.is_draining = True
+        spread = min(self._settings.ws.drain_spread, self.timeouts.graceful_shutdown / 2)
+        spread_leaves(self.connections, self.now(), spread)
         self._ticker.cancel()
         self._tick()
 

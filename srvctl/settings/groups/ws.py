@@ -18,8 +18,8 @@ class WsSettings:
     protocol: Annotated[
         Literal["auto", "websockets", "websockets-sansio", "wsproto", "none"],
         Option(
-            "Who reads frames: websockets (which auto and uvicorn's websockets-sansio mean) or wsproto, which "
-            "has to be installed; none: requests to open a WebSocket are answered as any other.",
+            "Who reads frames: websockets (which auto and uvicorn's websockets-sansio mean) or wsproto, "
+            "which has to be installed; none: requests to open a WebSocket are answered as any other.",
             "--ws",
             "PROTOCOL",
             env=("UVICORN_WS",),

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from srvctl.worker.admission import Admission
     from srvctl.worker.http.protocol import Codec, RequestHead
-    from srvctl.worker.http.runner import Runner
     from srvctl.worker.http.scope import ScopeMaker
     from srvctl.worker.http.surroundings import Peer
     from srvctl.worker.server import Server
@@ -50,7 +49,6 @@ class HttpConnection(Link):
         "_idle_from",
         "_is_head_timed",
         "_requests",
-        "_runner",
         "_scopes",
         "is_waiting",
         "peer",
@@ -63,7 +61,6 @@ class HttpConnection(Link):
         super().__init__(server)
         self.peer = peer
         self._cycle: RequestCycle | None = None  #: the request being received or answered
-        self._runner: Runner | None = None
         self.is_waiting = False
         self._access: ConnectionAccess | None = None
         self._requests = 0
@@ -214,7 +211,12 @@ class HttpConnection(Link):
         server = self._server
         if head.length and head.length > server.max_body_size:
             raise ProtocolError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request body too large")
-        self._cycle = cycle = RequestCycle(self, server, head, self._scopes.make(head))
+        scope = self._scopes.make(head)
+        if head.asks_websocket and server.opener is not None:
+            cycle: RequestCycle = server.opener.ask(self, head, scope)
+        else:
+            cycle = RequestCycle(self, server, head, scope)
+        self._cycle = cycle
         self.is_waiting = True
         self.deadline = NEVER
         self._is_head_timed = False
@@ -294,6 +296,20 @@ class HttpConnection(Link):
         elif self._reading_paused:
             self._read_on()
 
+    def give_way(self, cycle: RequestCycle, successor: Link) -> bytes:
+        """Let another protocol speak on the connection from now on (RFC 9110 section 7.8).
+
+        Returns:
+            What was received for it.
+        """
+        if self._access is not None:
+            self._access.note(cycle)
+        self._server.request_done(cycle)  # what lasts for hours is no request that is being answered
+        held, self._held = self._held[self._held_from :], b""
+        self._cycle = None
+        successor.take_over(self)
+        return held
+
     def response_broken(self, cycle: RequestCycle) -> None:
         """End the connection in a way that the client cannot take for the end of the body."""
         if cycle is not self._cycle:
@@ -305,11 +321,6 @@ class HttpConnection(Link):
             self._reset()
 
     # -- the runner ------------------------------------------------------------------------------------
-
-    @property
-    def runner(self) -> Runner | None:
-        """What answers the requests of this connection."""
-        return self._runner
 
     @property
     def cycle(self) -> RequestCycle | None:
@@ -352,20 +363,6 @@ class HttpConnection(Link):
         if self.is_waiting and self._server.admission is not None:
             self._server.admission.gives_up(self)
             self._server.request_done(cycle)
-
-    def _part_with_runner(self) -> None:
-        """Leave a runner alone with what its application does after the response."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            self._server.adopt(runner)
-            runner.detach()
-
-    def runner_ended(self, runner: Runner) -> None:
-        """Forget a runner that answers nothing more."""
-        if runner is self._runner:
-            self._runner = None
-        else:
-            self._server.runner_ended(runner)
 
     # -- time ------------------------------------------------------------------------------------------
 
@@ -448,7 +445,7 @@ class HttpConnection(Link):
         if self._cycle is not None:
             self._drop_unfinished(self._cycle)
         if self._cycle is None and not self._transport.is_closing():
-            self._send_refusal(error.status)
+            self._send_refusal(error)
 
     def _drop_unfinished(self, cycle: RequestCycle) -> None:
         """Give up the request that is being received: its body will never be whole."""
@@ -459,9 +456,9 @@ class HttpConnection(Link):
         if cycle.is_response_begun:
             self._reset()
 
-    def _send_refusal(self, status: HTTPStatus) -> None:
+    def _send_refusal(self, error: ProtocolError) -> None:
         body = b"Invalid HTTP request received."
         fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n"
-        general = self._server.general_fields(0)
-        self.write(b"%b%b%b\r\n%b" % (status_line(status), general, fields % len(body), body))
+        general = self._server.general_fields(0) + error.fields
+        self.write(b"%b%b%b\r\n%b" % (status_line(error.status), general, fields % len(body), body))
         self._close_lingering()

@@ -16,6 +16,7 @@ PATHSEND: Final = "http.response.pathsend"
 ZEROCOPYSEND: Final = "http.response.zerocopysend"
 DEBUG: Final = "http.response.debug"
 TLS: Final = "tls"
+DENIAL: Final = "websocket.http.response"  #: of WebSockets only
 
 
 def offered(*, early_hints: bool, debug: bool) -> Extensions:

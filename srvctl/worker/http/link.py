@@ -16,7 +16,9 @@ from srvctl.worker.timers import NEVER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from srvctl.worker.http.cycle import RequestCycle
     from srvctl.worker.http.file_body import FileBody
+    from srvctl.worker.http.runner import Runner
     from srvctl.worker.server import Server
 
 _RESET: Final = struct.pack("ii", 1, 0)  #: SO_LINGER: closing resets the connection
@@ -37,6 +39,7 @@ class Link(asyncio.Protocol):
         "_file",
         "_is_closing",
         "_reading_paused",
+        "_runner",
         "_send_pace",
         "_server",
         "_transport",
@@ -57,6 +60,7 @@ class Link(asyncio.Protocol):
         self._reading_paused = False
         self._file: FileSender | None = None  #: at work
         self._send_pace: SendPace | None = None  #: while something waits to be sent
+        self._runner: Runner | None = None  #: runs the application for the client
         self.can_write: asyncio.Future[None] | None = None
         self.deadline = self.due = NEVER
 
@@ -73,6 +77,18 @@ class Link(asyncio.Protocol):
         self.resume_writing()
         if self._file is not None:
             self._file.client_left()
+
+    def take_over(self, other: Link) -> None:
+        """Speak with the client of another, which from now on does no more."""
+        self._transport, self.write, self.writelines = other._transport, other.write, other.writelines
+        self.can_write, self._send_pace = other.can_write, other._send_pace
+        self._reading_paused = other._reading_paused
+        self._runner, other._runner = other._runner, None
+        if self._runner is not None:
+            self._runner.dedicate(self)
+        self._transport.set_protocol(self)
+        self._server.connection_closed(other)
+        self._server.connections.add(self)
 
     # -- flow control ----------------------------------------------------------------------------------
 
@@ -172,7 +188,44 @@ class Link(asyncio.Protocol):
     def _is_encrypted(self) -> bool:
         return not self._transport.can_write_eof()
 
+    # -- the application -------------------------------------------------------------------------------
+
+    @property
+    def runner(self) -> Runner | None:
+        """What runs the application for the client."""
+        return self._runner
+
+    @property
+    def cycle(self) -> RequestCycle | None:
+        """The request being received or answered."""
+        return None
+
+    def _part_with_runner(self) -> None:
+        """Leave a runner alone with what its application still does."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            self._server.adopt(runner)
+            runner.detach()
+
+    def runner_ended(self, runner: Runner) -> None:
+        """Forget a runner that answers nothing more."""
+        if runner is self._runner:
+            self._runner = None
+        else:
+            self._server.runner_ended(runner)
+
     # -- the end ---------------------------------------------------------------------------------------
+
+    def drain(self, idle: float) -> None:
+        """End the connection as soon as it is polite to; called again and again while a worker ends.
+
+        Args:
+            idle: Seconds without a request after which it is.
+        """
+        raise NotImplementedError
+
+    def end_event_stream(self) -> None:
+        """End the connection if its response would go on for ever."""
 
     def abort(self) -> None:
         """End the connection at once."""

@@ -17,11 +17,13 @@ class ProtocolError(Exception):
 
     Attributes:
         status: The status to answer with.
+        fields: What the answer says beside it, as lines.
     """
 
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str, fields: bytes = b"") -> None:
         super().__init__(reason)
         self.status = status
+        self.fields = fields
 
 
 def bad_request(reason: str) -> ProtocolError:
@@ -42,6 +44,7 @@ class RequestHead:
         length: Bytes of the body; None when only its end will tell (RFC 9112 section 6.3).
         expects_continue: The client waits for ``100 Continue`` before it sends the body.
         takes_trailers: The client reads trailer fields (RFC 9110 section 6.5.1).
+        asks_websocket: The client wants to go on with a WebSocket (RFC 6455 section 4.1).
         is_plain: Nothing about it makes a response differ from what the application says.
     """
 
@@ -53,6 +56,7 @@ class RequestHead:
     length: int | None = 0
     expects_continue: bool = False
     takes_trailers: bool = False
+    asks_websocket: bool = False
     is_plain: bool = False
 
 

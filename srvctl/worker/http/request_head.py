@@ -28,7 +28,7 @@ VALID_HOST: Final = re.compile(
 
 #: Fields that decide about framing, routing or the connection; all others are plain: they pass unread.
 _SPECIAL: Final = frozenset(
-    {b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"te"}
+    {b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"te", b"upgrade"}
 )
 # Clients say the same things again and again: what was found valid before is known by its bytes.
 _plain_fields: Final[dict[bytes, tuple[bytes, bytes]]] = {}  #: by their line
@@ -158,6 +158,11 @@ def make_head(line: RequestLine, fields: Fields) -> RequestHead:
     return head
 
 
+def is_token(name: bytes) -> bool:
+    """Return whether these bytes are a token (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(name) is not None
+
+
 def _take_special(head: RequestHead, fields: Headers) -> None:
     special: dict[bytes, list[bytes]] = {}
     for name, value in fields:
@@ -166,6 +171,8 @@ def _take_special(head: RequestHead, fields: Headers) -> None:
         options = _list(special[b"connection"])
         # RFC 9112 section 9.3: of two options that contradict each other, close wins.
         head.keep_alive = b"close" not in options and (head.keep_alive or b"keep-alive" in options)
+        if b"upgrade" in options and head.version == "1.1":  # RFC 9110 section 7.8: 1.0 knows no upgrades
+            head.asks_websocket = b"websocket" in _list(special.get(b"upgrade", []))
     if b"content-length" in special or b"transfer-encoding" in special:
         head.length = _length(special, head.version)
     if b"te" in special:

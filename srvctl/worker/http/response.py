@@ -97,7 +97,7 @@ class Response:
     body_sent: int
     _host: CycleHost
     _server: CycleServer
-    _accepts: _Steps
+    _accepts: Steps
     _status_line: bytes
     _length: int | None  #: the Content-Length the application announced
     _remaining: int  #: bytes it still allows
@@ -247,7 +247,7 @@ class Response:
             and not self._server.is_draining
         )
 
-    def _frame(self, size: int, more: bool) -> tuple[bytes, _Steps]:
+    def _frame(self, size: int, more: bool) -> tuple[bytes, Steps]:
         """Choose how the client learns where the body ends (RFC 9112 section 6).
 
         Args:
@@ -447,24 +447,24 @@ def _chunk(body: bytes) -> tuple[bytes, ...]:
 
 # The order of ASGI messages: which is accepted in which state of the response, and what it does. A missing
 # entry is the application's error, and so is an extension that the request was not offered.
-_Steps = dict[str, Any]
+Steps = dict[str, Any]
 _R: Final = Response
 _CORE: Final = frozenset({"http.response.start", "http.response.body"})
-BEFORE_START: Final[_Steps] = {
+BEFORE_START: Final[Steps] = {
     "http.response.start": _R._on_start,
     EARLY_HINT: _R._on_early_hint,
     DEBUG: _R._on_debug,
 }
-_STARTED: Final[_Steps] = {
+_STARTED: Final[Steps] = {
     "http.response.body": _R._on_first_body,
     PATHSEND: _R._on_path,
     ZEROCOPYSEND: _R._on_file,
 }
-_SIZED: Final[_Steps] = {"http.response.body": _R._on_sized_body, ZEROCOPYSEND: _R._on_file}
-_CHUNKED: Final[_Steps] = {"http.response.body": _R._on_chunk, ZEROCOPYSEND: _R._on_file}
-_UNTIL_CLOSE: Final[_Steps] = {"http.response.body": _R._on_plain_body, ZEROCOPYSEND: _R._on_file}
-_BODILESS: Final[_Steps] = {"http.response.body": _R._on_absent_body, ZEROCOPYSEND: _R._on_file}
-_SENDING_FILE: Final[_Steps] = {}
-_TRAILERS: Final[_Steps] = {TRAILERS: _R._on_trailers}
-_UNSENT_TRAILERS: Final[_Steps] = {TRAILERS: _R._on_unsent_trailers}
-COMPLETE: Final[_Steps] = {}
+_SIZED: Final[Steps] = {"http.response.body": _R._on_sized_body, ZEROCOPYSEND: _R._on_file}
+_CHUNKED: Final[Steps] = {"http.response.body": _R._on_chunk, ZEROCOPYSEND: _R._on_file}
+_UNTIL_CLOSE: Final[Steps] = {"http.response.body": _R._on_plain_body, ZEROCOPYSEND: _R._on_file}
+_BODILESS: Final[Steps] = {"http.response.body": _R._on_absent_body, ZEROCOPYSEND: _R._on_file}
+_SENDING_FILE: Final[Steps] = {}
+_TRAILERS: Final[Steps] = {TRAILERS: _R._on_trailers}
+_UNSENT_TRAILERS: Final[Steps] = {TRAILERS: _R._on_unsent_trailers}
+COMPLETE: Final[Steps] = {}

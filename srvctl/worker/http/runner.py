@@ -12,9 +12,10 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from srvctl.worker.http.cycle import ClientDisconnected
+from srvctl.worker.parked import Parked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from contextvars import Context
 
     from srvctl.worker.http.cycle import Application, RequestCycle
@@ -27,10 +28,10 @@ class RunnerHost(Protocol):
         """Learn that this runner answers nothing more."""
 
 
-class Runner:
+class Runner(Parked):
     """Answers requests until its connection, or a request, has spoilt it.
 
-    While idle it is itself what its task waits for: a future in the sense of `asyncio.isfuture`.
+    While idle it is itself what its task waits for.
 
     Args:
         host: The connection.
@@ -43,22 +44,14 @@ class Runner:
 
     __slots__ = (
         "_application",
-        "_asyncio_future_blocking",
         "_clean_context",
-        "_context",
         "_cycle",
         "_has_variables",
         "_host",
-        "_is_cancelled",
         "_is_detached",
-        "_loop",
         "_on_return",
-        "_step",
-        "is_idle",
         "task",
     )
-
-    _step: Callable[[Runner], object]
 
     def __init__(
         self,
@@ -69,26 +62,21 @@ class Runner:
         cycle: RequestCycle,
         on_return: Callable[[RequestCycle], object] | None = None,
     ) -> None:
+        super().__init__(loop)
         self._host = host
         self._on_return = on_return
         self._application = application
-        self._loop = loop
         self._clean_context = context
         self._has_variables = len(context) > 0
         self._context = context.copy()
         self._cycle: RequestCycle | None = cycle
-        self._asyncio_future_blocking = False
-        self._is_cancelled = False
         self._is_detached = False
-        self.is_idle = False  #: it waits for a request
         self.task = asyncio.Task(self._run(), loop=loop, name="srvctl request", context=self._context)
 
     def wake(self, cycle: RequestCycle | None) -> None:
         """Answer a request at once, or end. Only from a callback of the loop, never within a task."""
         self._cycle = cycle
-        if self.is_idle:
-            self.is_idle = False
-            self._context.run(self._step, self)
+        self.resume()
 
     def detach(self) -> None:
         """Let it finish what it does, and then end."""
@@ -96,8 +84,13 @@ class Runner:
         if self.is_idle:
             self.wake(None)
 
+    def dedicate(self, host: RunnerHost) -> None:
+        """Answer no other request, and tell another host about the end."""
+        self._is_detached = True
+        self._host = host
+
     async def _run(self) -> None:
-        host, application, on_return, task = self._host, self._application, self._on_return, self.task
+        application, on_return, task = self._application, self._on_return, self.task
         cycle: RequestCycle | None = None
         try:
             while (cycle := self._cycle) is not None:
@@ -118,7 +111,7 @@ class Runner:
         finally:
             if on_return is not None and cycle is not None:  # it was cancelled
                 on_return(cycle)
-            host.runner_ended(self)
+            self._host.runner_ended(self)
 
     def _take_exception(self, cycle: RequestCycle, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self.task.cancelling():
@@ -138,37 +131,6 @@ class Runner:
         return self._has_variables and not all(
             variable in clean and clean[variable] is value for variable, value in context.items()
         )
-
-    # -- what asyncio.Task asks of a future ------------------------------------------------------------
-
-    def __await__(self) -> Generator[Runner, None, None]:
-        self._asyncio_future_blocking = True
-        yield self
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop of the task that waits."""
-        return self._loop
-
-    def add_done_callback(self, callback: Callable[[Runner], object], *, context: Context) -> None:  # noqa: ARG002
-        """Remember how to go on; the context is the task's, which is ours."""
-        self._step = callback
-        self.is_idle = True
-
-    def result(self) -> None:
-        """Say why the task was woken.
-
-        Raises:
-            CancelledError: Because it is cancelled.
-        """
-        if self._is_cancelled:
-            raise asyncio.CancelledError
-
-    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - as in asyncio.Future
-        """Wake the task to be cancelled; return that this will happen."""
-        self._is_cancelled = True
-        self.is_idle = False  # a request that comes before the news does must not be given to this one
-        self._loop.call_soon(self._context.run, self._step, self)
-        return True
 
 
 def _comes_from_disconnect(error: BaseException) -> bool:

@@ -1,0 +1,1 @@
+"""WebSockets (RFC 6455) and what applications see of them."""

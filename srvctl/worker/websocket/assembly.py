@@ -1,0 +1,97 @@
+"""A message being put together from the pieces in which it comes. Pure."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, Final
+
+from srvctl.worker.websocket.protocol import INVALID_DATA, POLICY_VIOLATION, TOO_BIG, Violation
+
+if TYPE_CHECKING:
+    from srvctl.worker.websocket.protocol import Data, MessageLimits
+
+_new_decoder: Final = codecs.getincrementaldecoder("utf-8")
+
+
+class Assembly:
+    """One message.
+
+    Text is decoded as it comes, so that bytes that can never become text are noticed at once.
+
+    Args:
+        limits: How large it may be.
+        is_text: What it is.
+        is_compressed: Its pieces have to be inflated before they come here.
+
+    Attributes:
+        is_compressed: As given.
+        room: Bytes that may still come.
+    """
+
+    __slots__ = ("_decoder", "_fragments", "_limits", "_pieces", "_text", "is_compressed", "room")
+
+    def __init__(self, limits: MessageLimits, *, is_text: bool, is_compressed: bool) -> None:
+        self._limits = limits
+        self._fragments = 0
+        self._decoder = _new_decoder() if is_text else None
+        self._text: list[str] = []
+        self._pieces: list[bytes] = []
+        self.is_compressed = is_compressed
+        self.room = limits.size
+
+    def expect(self, length: int) -> None:
+        """Learn that another frame begins.
+
+        Args:
+            length: Bytes of its payload.
+
+        Raises:
+            Violation: The message has too many frames, or is becoming too large.
+        """
+        self._fragments += 1
+        if self._limits.fragments and self._fragments > self._limits.fragments:
+            raise Violation(POLICY_VIOLATION, "a message has too many fragments")
+        if length > self.room and not self.is_compressed:
+            raise too_big()
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece.
+
+        Raises:
+            Violation: The message is too large, or no text.
+        """
+        self.room -= len(piece)
+        if self.room < 0:
+            raise too_big()
+        if self._decoder is None:
+            self._pieces.append(piece)
+        else:
+            self._text.append(self._decode(self._decoder, piece))
+
+    def finish(self) -> Data:
+        """Return the message.
+
+        Raises:
+            Violation: It is no text, because it ends inside a character.
+        """
+        if self._decoder is None:
+            return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._decode(self._decoder, b"", is_last=True)
+        return self._text[0] if len(self._text) == 1 else "".join(self._text)
+
+    @staticmethod
+    def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, *, is_last: bool = False) -> str:
+        try:
+            return decoder.decode(piece, is_last)
+        except UnicodeDecodeError:
+            raise not_text() from None
+
+
+def not_text() -> Violation:
+    """Return the violation for a text that is not UTF-8."""
+    return Violation(INVALID_DATA, "a text is not valid UTF-8")
+
+
+def too_big() -> Violation:
+    """Return the violation for a message that is too large."""
+    return Violation(TOO_BIG, "a message is too large")

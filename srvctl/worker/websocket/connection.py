@@ -1,0 +1,229 @@
+"""One connection that speaks WebSocket: frames in, messages out, and the closing handshake between them.
+
+Called by the event loop, the codec, the session and the server's timers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srvctl.worker.http.link import Link
+from srvctl.worker.timers import NEVER
+from srvctl.worker.websocket.keepalive import KeepAlive, Step
+from srvctl.worker.websocket.protocol import (
+    ABNORMAL,
+    INTERNAL_ERROR,
+    SERVICE_RESTART,
+    Data,
+    Violation,
+)
+
+if TYPE_CHECKING:
+    from srvctl.settings.groups import WsSettings
+    from srvctl.worker.server import Server
+    from srvctl.worker.websocket.protocol import FrameCodec
+    from srvctl.worker.websocket.session import WebSocketSession
+
+
+class WebSocketConnection(Link):
+    """Speaks WebSocket with one client.
+
+    Args:
+        server: The server it belongs to.
+        settings: How WebSockets are spoken.
+        session: What its application sees.
+
+    Attributes:
+        codec: Reads and writes frames.
+        is_full: The application has not taken as much as may wait for it.
+        leave_at: When a worker that ends closes it, in seconds of the loop's clock.
+    """
+
+    __slots__ = (
+        "_close_by",
+        "_is_closed_by_us",
+        "_keepalive",
+        "_pong_due",
+        "_session",
+        "_settings",
+        "_unread",
+        "codec",
+        "is_full",
+        "leave_at",
+    )
+
+    codec: FrameCodec
+
+    def __init__(self, server: Server, settings: WsSettings, session: WebSocketSession) -> None:
+        super().__init__(server)
+        self._settings = settings
+        self._session = session
+        self._keepalive = KeepAlive(settings.ping_interval, settings.ping_timeout, server.now())
+        self._unread = b""  #: received, and not looked at while there is no room for more messages
+        self._pong_due: bytes | None = None  #: the payload of a ping that is answered when the client reads
+        self._is_closed_by_us = False  #: a close frame was sent
+        self._close_by = NEVER  #: when the client has to have answered it
+        self.is_full = False
+        self.leave_at = 0.0
+
+    def begin(self, received: bytes) -> None:
+        """Read what came behind the request; not at once, because the application is at work."""
+        if received or self._reading_paused:
+            self._unread = received
+            self._server.loop.call_soon(self._read_on)
+        self._watch()
+
+    # -- called by the event loop ----------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self._is_closing:
+            return
+        self._keepalive.has_heard = True
+        if self._unread:
+            self._unread += data
+        else:
+            self._read(data)
+
+    def eof_received(self) -> bool:
+        """Return whether anything is still due to a client that sends nothing more; it is not."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the connection."""
+        super().connection_lost(error)
+        self._unread = b""
+        self._session.ended(ABNORMAL, "")
+        self._part_with_runner()
+        self._server.connection_closed(self)
+
+    def resume_writing(self) -> None:
+        """Let the application go on."""
+        super().resume_writing()
+        if self._pong_due is not None and not self._is_closing:
+            payload, self._pong_due = self._pong_due, None
+            self.write(self.codec.pong(payload))
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def _read(self, data: bytes) -> None:
+        """Give the codec what there is room for, and keep the rest."""
+        reached, size = 0, len(data)
+        try:
+            while reached < size:
+                if self.is_full:
+                    self._unread = data[reached:]
+                    self._pause_reading()
+                    return
+                reached = self.codec.feed(data, reached)
+                if self._is_closing:
+                    return
+        except Violation as violation:
+            self._fail(violation)
+
+    def message_taken(self) -> None:
+        """Read on, if the application has taken enough; not at once, because it is at work."""
+        if not self._has_no_room():
+            self.is_full = False
+            self._server.loop.call_soon(self._read_on)
+
+    def _has_no_room(self) -> bool:
+        session = self._session
+        return (
+            session.unread >= self._settings.max_queue
+            or session.unread_size >= self._server.limits.request_buffer
+        )
+
+    def _read_on(self) -> None:
+        if self.is_full or self._is_closing:
+            return
+        data, self._unread = self._unread, b""
+        if data:
+            self._read(data)
+        if not self.is_full:
+            self._resume_reading()
+
+    # -- called by the codec ---------------------------------------------------------------------------
+
+    def message_received(self, data: Data) -> None:
+        """Take a message; one that comes after we closed is nobody's."""
+        if not self._is_closed_by_us:
+            self._session.message_received(data)
+            if self._has_no_room():
+                self.is_full = True
+
+    def ping_received(self, payload: bytes) -> None:
+        """Answer a ping; of several that come while the client does not read, the last one."""
+        if self._is_closed_by_us:
+            return
+        if self.can_write is None:
+            self.write(self.codec.pong(payload))
+        else:
+            self._pong_due = payload  # RFC 6455 section 5.5.3
+
+    def close_received(self, code: int, reason: str) -> None:
+        """Close, and answer a close that was not ours."""
+        if not self._is_closed_by_us:
+            self.write(self.codec.close(code, ""))
+            self._is_closed_by_us = True
+        self._close_lingering()
+        self._session.ended(code, reason)
+
+    def _fail(self, violation: Violation) -> None:
+        """Close the WebSocket of a client that broke a rule, and read nothing more of it."""
+        self._server.refusals.note(f"A WebSocket was closed with {violation.code}: {violation}")
+        if not self._is_closed_by_us:
+            self.write(self.codec.close(violation.code, str(violation)))
+            self._is_closed_by_us = True
+        self._close_lingering()
+        self._session.ended(violation.code, str(violation))
+
+    # -- called by the session -------------------------------------------------------------------------
+
+    def send_text(self, text: str) -> None:
+        """Send a text message."""
+        self.write(self.codec.text(text))
+
+    def send_binary(self, data: bytes) -> None:
+        """Send a binary message."""
+        self.write(self.codec.binary(data))
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame and wait for that of the client."""
+        if self._is_closed_by_us or self._is_closing:
+            return
+        self.write(self.codec.close(code, reason))
+        self._is_closed_by_us = True
+        self._close_by = self._server.now() + self._settings.close_timeout
+        self.is_full = False  # what still comes is not kept, but for the client's close
+        self._watch()
+        self._server.loop.call_soon(self._read_on)
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Be woken when something is due."""
+        super()._watch()
+        due = self._close_by if self._is_closed_by_us else self._keepalive.due
+        if due < self.deadline:
+            self._wait_until(due)
+
+    def _expire_open(self, now: float) -> None:
+        """Ping, give up a client that is gone, or one that does not answer a close."""
+        if self._is_closed_by_us:
+            if now >= self._close_by:
+                self.abort()
+                return
+        else:
+            is_excused = self._reading_paused or self.can_write is not None
+            step = self._keepalive.look(now, is_excused=is_excused)
+            if step is Step.PING and self.can_write is None:
+                self.write(self.codec.ping())
+            elif step is Step.GIVE_UP:
+                self._session.leave(INTERNAL_ERROR, "keepalive ping timeout")
+        self._watch()
+
+    def drain(self, idle: float) -> None:  # noqa: ARG002 - of requests
+        """Close the WebSocket when its time has come."""
+        if self._server.now() >= self.leave_at:
+            self._session.leave(SERVICE_RESTART, "service restart")
