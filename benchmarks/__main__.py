@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from benchmarks import memory, report, wrk
+from benchmarks.arguments import add_servers, at_least_one, listing, progress
 from benchmarks.compare import compare
 from benchmarks.errors import BenchmarkError, WrkMissingError
 from benchmarks.http_driver import HttpDriver
 from benchmarks.processes import ROOT, raise_file_limit
 from benchmarks.results import Plan
-from benchmarks.servers import SERVERS, Server, contestants
+from benchmarks.servers import SERVERS, contestants
 from benchmarks.workloads import WORKLOADS
+from benchmarks.ws import command as ws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.results import Comparison
+    from benchmarks.servers import Server
 
 _INTERRUPTED = 130
 _IDLE = 10_000  #: connections
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 2 for wrong usage, 1 when no server could be measured."""
     options = _parser().parse_args(arguments)
     if options.list:
-        print(_listing())
+        print(options.list_all())
         return 0
     signal.signal(signal.SIGTERM, _terminate)
     raise_file_limit()
@@ -71,18 +74,18 @@ def _compare(name: str, options: argparse.Namespace) -> Comparison:
         baseline=workload.baseline,
     )
     driver = HttpDriver(workload, plan.connections)
-    return compare(plan, driver, contestants(workload, options.servers), _progress)
+    return compare(plan, driver, contestants(workload, options.servers), progress)
 
 
 def _memory(options: argparse.Namespace) -> int:
     wrk.find()
-    measured = memory.measure(options.servers, options.connections, options.requests, _progress)
+    measured = memory.measure(options.servers, options.connections, options.requests, progress)
     print(memory.text(measured))
     return 0 if measured.results else 1
 
 
 def _memory_text(servers: Sequence[Server], connections: int, requests: int) -> str:
-    return memory.text(memory.measure(servers, connections, requests, _progress))
+    return memory.text(memory.measure(servers, connections, requests, progress))
 
 
 def _all(options: argparse.Namespace) -> int:
@@ -91,7 +94,7 @@ def _all(options: argparse.Namespace) -> int:
     blocks: list[str] = []
     failed = False
     for name in WORKLOADS:
-        _progress(f"== {name}")
+        progress(f"== {name}")
         try:
             blocks.append(report.text(_compare(name, options)))
         except WrkMissingError:
@@ -99,7 +102,7 @@ def _all(options: argparse.Namespace) -> int:
         except (BenchmarkError, OSError) as error:
             blocks.append(f"{name}: failed: {error}")
             failed = True
-    _progress("== memory")
+    progress("== memory")
     parts: list[Callable[[], str]] = [lambda: _memory_text(options.servers, _IDLE, options.requests), _micro]
     for part in parts:
         try:
@@ -119,7 +122,7 @@ def _micro() -> str:
     """Return the output of the micro-benchmarks, each run in a process of its own."""
     shown = []
     for name in _MICRO:
-        _progress(f"== micro {name}")
+        progress(f"== micro {name}")
         command = [sys.executable, "-m", f"benchmarks.micro.{name}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         shown.append(f"{name}, µs for each operation\n{done.stdout}{done.stderr if done.returncode else ''}")
@@ -134,20 +137,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_load(http, rounds=10)
     http.add_argument("--json", type=Path, metavar="FILE", help="also write all samples to a file")
     http.add_argument("--list", action="store_true", help="list workloads and servers, and run nothing")
-    http.set_defaults(run=_http)
+    http.set_defaults(run=_http, list_all=_listing)
     holding = commands.add_parser(
         "memory", help="measure memory: at rest, with idle connections, after requests"
     )
-    _add_servers(holding, [server for server in SERVERS.values() if server.patience])
-    holding.add_argument(
-        "--connections", type=_at_least_one, default=_IDLE, help="idle ones (default 10,000)"
-    )
-    holding.add_argument("--requests", type=_at_least_one, default=_MANY, help="(default 1,000,000)")
+    add_servers(holding, SERVERS, [server for server in SERVERS.values() if server.patience])
+    holding.add_argument("--connections", type=at_least_one, default=_IDLE, help="idle ones (default 10,000)")
+    holding.add_argument("--requests", type=at_least_one, default=_MANY, help="(default 1,000,000)")
     holding.set_defaults(run=_memory, list=False)
+    ws.add(commands)
     everything = commands.add_parser("all", help="run everything, and write Markdown")
     _add_load(everything, rounds=10)
     everything.add_argument(
-        "--requests", type=_at_least_one, default=_MANY, help="of the memory part (default 1,000,000)"
+        "--requests", type=at_least_one, default=_MANY, help="of the memory part (default 1,000,000)"
     )
     everything.add_argument("--output", type=Path, metavar="FILE", help="write to a file (default: print)")
     everything.set_defaults(run=_all, list=False)
@@ -156,45 +158,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_load(parser: argparse.ArgumentParser, rounds: int) -> None:
     parser.add_argument(
-        "--rounds", type=_at_least_one, default=rounds, help=f"rounds for each server (default {rounds})"
+        "--rounds", type=at_least_one, default=rounds, help=f"rounds for each server (default {rounds})"
     )
-    parser.add_argument("--seconds", type=_at_least_one, default=2, help="length of a round (default 2)")
-    parser.add_argument("--connections", type=_at_least_one, help="open at once (default: the workload's)")
-    _add_servers(parser, list(SERVERS.values()))
-
-
-def _add_servers(parser: argparse.ArgumentParser, default: list[Server]) -> None:
-    names = ",".join(server.name for server in default)
-    parser.add_argument(
-        "--servers", type=_servers, default=default, help=f"names, with commas (default {names})"
-    )
-
-
-def _at_least_one(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
-
-
-def _servers(value: str) -> list[Server]:
-    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    unknown = [name for name in names if name not in SERVERS]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'} is none of {', '.join(SERVERS)}")
-    return [SERVERS[name] for name in names]
+    parser.add_argument("--seconds", type=at_least_one, default=2, help="length of a round (default 2)")
+    parser.add_argument("--connections", type=at_least_one, help="open at once (default: the workload's)")
+    add_servers(parser, SERVERS, list(SERVERS.values()))
 
 
 def _listing() -> str:
-    workloads = [f"  {workload.name:<16} {workload.about}" for workload in WORKLOADS.values()]
-    servers = [
-        f"  {server.name:<16} {server.installed_version() or 'not installed'}" for server in SERVERS.values()
-    ]
-    return "\n".join(["workloads", *workloads, "servers", *servers])
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    return listing({workload.name: workload.about for workload in WORKLOADS.values()}, SERVERS)
 
 
 def _terminate(_number: int, _frame: object) -> NoReturn:

@@ -158,7 +158,7 @@ class _Field:
         others = "" if done.others_share is None else f"  others {done.others_share:>3.0%}"
         errors = f"  errors: {done.load.errors}" if done.load.errors.total else ""
         self._progress(
-            f"{label:<12} {name:<20} {done.requests_per_second:>9,.0f} {self._plan.unit}/s"
+            f"{label:<12} {name:<26} {done.requests_per_second:>9,.0f} {self._plan.unit}/s"
             f" {done.cpu_us_per_request:>8.1f} µs CPU/{self._plan.unit}{others}{errors}"
         )
 

@@ -3,6 +3,7 @@
 BenchmarkError
 ├── WrkMissingError    the load generator is not installed     ends the run, exit 2
 ├── WrkError           one run of it gave no usable figures    leaves the server out
+├── NoMessagesError    no WebSocket message was answered      leaves the server out
 ├── NotStartedError    a server did not come up                leaves the server out
 ├── ServerGoneError    a server exited during the run          leaves the server out
 └── WrongAnswerError   a server answered something else        leaves the server out
@@ -21,6 +22,10 @@ class WrkMissingError(BenchmarkError):
 
 class WrkError(BenchmarkError):
     """A run of ``wrk`` failed or printed no figures."""
+
+
+class NoMessagesError(BenchmarkError):
+    """A load of WebSocket messages gave no usable figures."""
 
 
 class NotStartedError(BenchmarkError):

@@ -61,9 +61,9 @@ def summarise(comparison: Comparison) -> dict[str, Summary]:
         result.name: Summary(
             requests_per_second=Spread.of(each.requests_per_second for each in result.rounds),
             cpu_us_per_request=Spread.of(each.cpu_us_per_request for each in result.rounds),
-            cpu_ratio=Spread.of(_ratios(base, result)),
+            cpu_ratio=Spread.of(ratios(base, result)),
             p99_ms=Spread.of(each.load.p99_ms for each in result.rounds),
-            p99_ratio=Spread.of(_ratios(base, result, _p99)),
+            p99_ratio=Spread.of(ratios(base, result, _p99)),
             megabytes_per_second=Spread.of(each.megabytes_per_second for each in result.rounds),
         )
         for result in comparison.results
@@ -78,10 +78,10 @@ def _p99(each: Round) -> float | None:
     return each.load.p99_ms
 
 
-def _ratios(
+def ratios(
     base: ServerResult | None, result: ServerResult, figure: Callable[[Round], float | None] = _cpu
 ) -> list[float]:
-    """Return baseline ÷ server of a figure, for each round both of them took part in."""
+    """Return base ÷ result of a figure, for each round both of them took part in."""
     if base is None:
         return []
     of_base = {each.number: figure(each) for each in base.rounds}
@@ -101,14 +101,15 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 def text(comparison: Comparison) -> str:
     """Return the heading, the table and its footnotes, as Markdown that reads well in a terminal too."""
-    blocks = [_heading(comparison)]
+    blocks = [heading(comparison)]
     if comparison.results:
         blocks.append(_table(comparison))
-    blocks.append(_notes(comparison))
+    blocks.append(notes(comparison))
     return "\n\n".join(block for block in blocks if block)
 
 
-def _heading(comparison: Comparison) -> str:
+def heading(comparison: Comparison) -> str:
+    """Return what was done, and on what machine."""
     plan = comparison.plan
     machine = ", ".join(f"{name} {value}" for name, value in comparison.machine.items())
     apart = "on a CPU each" if plan.pinned else "share the CPUs"
@@ -124,13 +125,13 @@ def _table(comparison: Comparison) -> str:
     columns: dict[str, Callable[[ServerResult, Summary], str]] = {
         "server": lambda result, _: result.name,
         "version": lambda result, _: result.version,
-        "req/s": lambda _, summary: _number(summary.requests_per_second, ",.0f"),
-        "CPU µs/req": lambda _, summary: _number(summary.cpu_us_per_request, ".1f"),
-        f"{baseline} ÷ this": lambda _, summary: _number(summary.cpu_ratio, ".2f"),
-        "min to max": lambda _, summary: _range(summary.cpu_ratio),
-        "p99 ms": lambda _, summary: _number(summary.p99_ms, ".1f"),
-        "p99 ÷": lambda _, summary: _number(summary.p99_ratio, ".2f"),
-        "MB/s": lambda _, summary: _number(summary.megabytes_per_second, ",.0f"),
+        "req/s": lambda _, summary: number(summary.requests_per_second, ",.0f"),
+        "CPU µs/req": lambda _, summary: number(summary.cpu_us_per_request, ".1f"),
+        f"{baseline} ÷ this": lambda _, summary: number(summary.cpu_ratio, ".2f"),
+        "min to max": lambda _, summary: span(summary.cpu_ratio),
+        "p99 ms": lambda _, summary: number(summary.p99_ms, ".1f"),
+        "p99 ÷": lambda _, summary: number(summary.p99_ratio, ".2f"),
+        "MB/s": lambda _, summary: number(summary.megabytes_per_second, ",.0f"),
         "PSS MiB": lambda result, _: f"{result.footprint.pss_bytes / _MIB:.1f}",
         "root PSS": lambda result, _: f"{result.footprint.root_pss_bytes / _MIB:.1f}",
         "alone MiB": lambda result, _: f"{result.footprint.alone_bytes / _MIB:.1f}",
@@ -144,17 +145,18 @@ def _table(comparison: Comparison) -> str:
     return aligned(list(columns), rows, left=2)
 
 
-def _notes(comparison: Comparison) -> str:
-    notes = [
+def notes(comparison: Comparison) -> str:
+    """Return what a reader has to know before believing the table."""
+    lines = [
         f"ERRORS under load, its figures do not count: {result.name}: {result.errors}"
         for result in comparison.results
         if result.errors.total
     ]
-    notes += _besides(comparison)
-    notes += _disturbance(comparison)
-    notes += [f"left out: {name}: {reason}" for name, reason in comparison.left_out.items()]
-    notes += [f"{result.name}: {_companions(result)}" for result in comparison.results if result.companions]
-    return "\n".join(f"- {note}" for note in notes)
+    lines += _besides(comparison)
+    lines += _disturbance(comparison)
+    lines += [f"left out: {name}: {reason}" for name, reason in comparison.left_out.items()]
+    lines += [f"{result.name}: {_companions(result)}" for result in comparison.results if result.companions]
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _besides(comparison: Comparison) -> list[str]:
@@ -165,7 +167,7 @@ def _besides(comparison: Comparison) -> list[str]:
         pairs.append((results["srvctl"], "nginx"))
     notes = []
     for result, name in pairs:
-        ratio = Spread.of(_ratios(results.get(name), result))
+        ratio = Spread.of(ratios(results.get(name), result))
         if ratio is not None:
             more = 1 / ratio.median
             notes.append(
@@ -201,11 +203,13 @@ def _companions(result: ServerResult) -> str:
     return ", ".join(f"{name} {found or 'not installed'}" for name, found in result.companions.items())
 
 
-def _number(spread: Spread | None, form: str) -> str:
+def number(spread: Spread | None, form: str) -> str:
+    """Return the median in some form, or a dash."""
     return _NONE if spread is None else format(spread.median, form)
 
 
-def _range(spread: Spread | None) -> str:
+def span(spread: Spread | None) -> str:
+    """Return the least and the greatest figure, or a dash."""
     return _NONE if spread is None else f"{spread.low:.2f} to {spread.high:.2f}"
 
 
