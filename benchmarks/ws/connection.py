@@ -104,7 +104,9 @@ class Connection:
         frame, *more = frames
         expected = next(self._payloads)
         payload = self._inflater.inflate(frame.payload) if frame.is_compressed else frame.payload
-        if more or frame.opcode != TEXT or payload != expected:
+        if more:
+            raise WrongAnswerError(f"More than the reply: {more[0].payload[:_SHOWN_BYTES]!r}.")
+        if frame.opcode != TEXT or payload != expected:
             raise WrongAnswerError(f"{payload[:_SHOWN_BYTES]!r} instead of {expected[:_SHOWN_BYTES]!r}.")
         if frame.is_compressed is not self._script.is_compressed:
             raise WrongAnswerError("Its reply is not compressed, though that was agreed upon.")
@@ -135,6 +137,8 @@ class Connection:
             sent = self._sock.send(data)
         except BlockingIOError:
             sent = 0
+        except OSError:
+            sent = len(data)  # it is lost; `receive` will tell
         self.outgoing = b"" if sent == len(data) else data[sent:]
 
     def receive(self) -> int:

@@ -33,7 +33,9 @@ def echo(socket: ServerConnection) -> None:
 
 
 def hang_up(socket: ServerConnection) -> None:
+    """Take the second message as a reason to go."""
     socket.send(socket.recv())
+    socket.recv()
 
 
 def mumble(socket: ServerConnection) -> None:
