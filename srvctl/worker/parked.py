@@ -22,9 +22,10 @@ class Parked:
 
     Attributes:
         is_idle: A task waits.
+        is_cancelled: The task that waited was cancelled; no other can wait any more.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_context", "_is_cancelled", "_loop", "_step", "is_idle")
+    __slots__ = ("_asyncio_future_blocking", "_context", "_loop", "_step", "is_cancelled", "is_idle")
 
     _step: Callable[[Parked], object]
     _context: Context
@@ -32,7 +33,7 @@ class Parked:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._asyncio_future_blocking = False
-        self._is_cancelled = False
+        self.is_cancelled = False
         self.is_idle = False
 
     def resume(self) -> None:
@@ -62,12 +63,12 @@ class Parked:
         Raises:
             CancelledError: Because it is cancelled.
         """
-        if self._is_cancelled:
+        if self.is_cancelled:
             raise asyncio.CancelledError
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - as in asyncio.Future
         """Resume the task to be cancelled; return that this will happen."""
-        self._is_cancelled = True
+        self.is_cancelled = True
         self.is_idle = False  # news that come before this does must not go to a task that ends
         self._loop.call_soon(self._context.run, self._step, self)
         return True

@@ -21,6 +21,7 @@ from srvctl.worker.websocket.protocol import (
 if TYPE_CHECKING:
     from srvctl.settings.groups import WsSettings
     from srvctl.worker.server import Server
+    from srvctl.worker.websocket.inbox import MessageInbox
     from srvctl.worker.websocket.protocol import FrameCodec
     from srvctl.worker.websocket.session import WebSocketSession
 
@@ -31,46 +32,51 @@ class WebSocketConnection(Link):
     Args:
         server: The server it belongs to.
         settings: How WebSockets are spoken.
-        session: What its application sees.
+        session: Learns how it ends.
+        inbox: Takes what the client sends.
 
     Attributes:
         codec: Reads and writes frames.
-        is_full: The application has not taken as much as may wait for it.
         leave_at: When a worker that ends closes it, in seconds of the loop's clock.
     """
 
     __slots__ = (
         "_close_by",
+        "_inbox",
         "_is_closed_by_us",
         "_keepalive",
         "_pong_due",
+        "_progress_seen",
         "_session",
         "_settings",
         "_unread",
         "codec",
-        "is_full",
         "leave_at",
     )
 
     codec: FrameCodec
 
-    def __init__(self, server: Server, settings: WsSettings, session: WebSocketSession) -> None:
+    def __init__(
+        self, server: Server, settings: WsSettings, session: WebSocketSession, inbox: MessageInbox
+    ) -> None:
         super().__init__(server)
         self._settings = settings
         self._session = session
+        self._inbox = inbox
+        inbox.on_room = self._read_soon
         self._keepalive = KeepAlive(settings.ping_interval, settings.ping_timeout, server.now())
         self._unread = b""  #: received, and not looked at while there is no room for more messages
         self._pong_due: bytes | None = None  #: the payload of a ping that is answered when the client reads
         self._is_closed_by_us = False  #: a close frame was sent
         self._close_by = NEVER  #: when the client has to have answered it
-        self.is_full = False
+        self._progress_seen: int | None = None  #: as it was when the client had not
         self.leave_at = 0.0
 
     def begin(self, received: bytes) -> None:
         """Read what came behind the request; not at once, because the application is at work."""
         if received or self._reading_paused:
             self._unread = received
-            self._server.loop.call_soon(self._read_on)
+            self._read_soon()
         self._watch()
 
     # -- called by the event loop ----------------------------------------------------------------------
@@ -86,7 +92,11 @@ class WebSocketConnection(Link):
             self._read(data)
 
     def eof_received(self) -> bool:
-        """Return whether anything is still due to a client that sends nothing more; it is not."""
+        """End the connection with a client that sends nothing more; return that nothing is due to it."""
+        self._read_on()  # what came with the request
+        if not self._is_closing:
+            self._close()
+            self._session.ended(ABNORMAL, "")
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -100,7 +110,7 @@ class WebSocketConnection(Link):
     def resume_writing(self) -> None:
         """Let the application go on."""
         super().resume_writing()
-        if self._pong_due is not None and not self._is_closing:
+        if self._pong_due is not None and not (self._is_closing or self._is_closed_by_us):
             payload, self._pong_due = self._pong_due, None
             self.write(self.codec.pong(payload))
 
@@ -111,7 +121,7 @@ class WebSocketConnection(Link):
         reached, size = 0, len(data)
         try:
             while reached < size:
-                if self.is_full:
+                if self._inbox.is_full and not self._is_closed_by_us:
                     self._unread = data[reached:]
                     self._pause_reading()
                     return
@@ -121,26 +131,18 @@ class WebSocketConnection(Link):
         except Violation as violation:
             self._fail(violation)
 
-    def message_taken(self) -> None:
-        """Read on, if the application has taken enough; not at once, because it is at work."""
-        if not self._has_no_room():
-            self.is_full = False
-            self._server.loop.call_soon(self._read_on)
-
-    def _has_no_room(self) -> bool:
-        session = self._session
-        return (
-            session.unread >= self._settings.max_queue
-            or session.unread_size >= self._server.limits.request_buffer
-        )
+    def _read_soon(self) -> None:
+        """Read on, but not at once: the application is at work."""
+        self._server.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if self.is_full or self._is_closing:
+        if self._is_closing:
             return
         data, self._unread = self._unread, b""
         if data:
             self._read(data)
-        if not self.is_full:
+        if self._reading_paused and not self._unread:
+            self._keepalive.has_heard = True  # what it may have sent was kept from being read
             self._resume_reading()
 
     # -- called by the codec ---------------------------------------------------------------------------
@@ -148,9 +150,8 @@ class WebSocketConnection(Link):
     def message_received(self, data: Data) -> None:
         """Take a message; one that comes after we closed is nobody's."""
         if not self._is_closed_by_us:
-            self._session.message_received(data)
-            if self._has_no_room():
-                self.is_full = True
+            key = "text" if data.__class__ is str else "bytes"
+            self._inbox.put({"type": "websocket.receive", key: data})
 
     def ping_received(self, payload: bytes) -> None:
         """Answer a ping; of several that come while the client does not read, the last one."""
@@ -180,14 +181,6 @@ class WebSocketConnection(Link):
 
     # -- called by the session -------------------------------------------------------------------------
 
-    def send_text(self, text: str) -> None:
-        """Send a text message."""
-        self.write(self.codec.text(text))
-
-    def send_binary(self, data: bytes) -> None:
-        """Send a binary message."""
-        self.write(self.codec.binary(data))
-
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and wait for that of the client."""
         if self._is_closed_by_us or self._is_closing:
@@ -195,9 +188,9 @@ class WebSocketConnection(Link):
         self.write(self.codec.close(code, reason))
         self._is_closed_by_us = True
         self._close_by = self._server.now() + self._settings.close_timeout
-        self.is_full = False  # what still comes is not kept, but for the client's close
         self._watch()
-        self._server.loop.call_soon(self._read_on)
+        if self._reading_paused:  # what still comes is not kept, but for the client's close
+            self._read_soon()
 
     # -- time ------------------------------------------------------------------------------------------
 
@@ -212,16 +205,23 @@ class WebSocketConnection(Link):
         """Ping, give up a client that is gone, or one that does not answer a close."""
         if self._is_closed_by_us:
             if now >= self._close_by:
-                self.abort()
-                return
+                if not self._is_taking():
+                    self.abort()
+                    return
+                self._close_by = now + self._settings.close_timeout
         else:
-            is_excused = self._reading_paused or self.can_write is not None
-            step = self._keepalive.look(now, is_excused=is_excused)
-            if step is Step.PING and self.can_write is None:
+            can_ask = self.can_write is None
+            step = self._keepalive.look(now, can_ask=can_ask, can_hear=not self._reading_paused)
+            if step is Step.PING:
                 self.write(self.codec.ping())
             elif step is Step.GIVE_UP:
                 self._session.leave(INTERNAL_ERROR, "keepalive ping timeout")
         self._watch()
+
+    def _is_taking(self) -> bool:
+        """Return whether the client is still busy with what was sent before the close, which is not lost."""
+        before, self._progress_seen = self._progress_seen, self._progress()
+        return self._has_unsent() and self._progress_seen != before
 
     def drain(self, idle: float) -> None:  # noqa: ARG002 - of requests
         """Close the WebSocket when its time has come."""

@@ -30,33 +30,36 @@ class KeepAlive:
         has_heard: The client has sent something since the last ping.
     """
 
-    __slots__ = ("_interval", "_is_asked", "_next_ping", "_timeout", "due", "has_heard")
+    __slots__ = ("_answer_by", "_interval", "_next_ping", "_timeout", "due", "has_heard")
 
     def __init__(self, interval: float, timeout: float, now: float) -> None:
         self._interval = interval
         self._timeout = timeout
-        self._is_asked = False
+        self._answer_by = NEVER  #: when the client has to have sent something
         self._next_ping = self.due = now + interval if interval else NEVER
         self.has_heard = False
 
-    def look(self, now: float, *, is_excused: bool) -> Step:
+    def look(self, now: float, *, can_ask: bool, can_hear: bool) -> Step:
         """Return what is to be done.
 
         Args:
             now: The time.
-            is_excused: What the client sends is not being read.
+            can_ask: A ping could be sent, because the client takes what it is sent.
+            can_hear: What the client sends is being read.
         """
         if now < self.due:
             return Step.NOTHING
-        if self._is_asked:
-            self._is_asked = False
-            if not (self.has_heard or is_excused):
-                return Step.GIVE_UP
-            if now < self._next_ping:
-                self.due = self._next_ping
-                return Step.NOTHING
-        self._is_asked = self._timeout > 0
-        self.has_heard = False
-        self._next_ping = now + self._interval
-        self.due = now + (self._timeout or self._interval)
-        return Step.PING
+        if self.has_heard or not (can_ask and can_hear):
+            self._answer_by = NEVER
+        elif now >= self._answer_by:
+            return Step.GIVE_UP
+        step = Step.NOTHING
+        if now >= self._next_ping:
+            self._next_ping = now + self._interval
+            if can_ask:
+                step = Step.PING
+                if self._timeout and self._answer_by == NEVER:
+                    self._answer_by = now + self._timeout
+                    self.has_heard = False
+        self.due = min(self._next_ping, self._answer_by)
+        return step

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from srvctl.errors import AppError
 from srvctl.worker.websocket.connection import WebSocketConnection
 from srvctl.worker.websocket.handshake import Handshake
+from srvctl.worker.websocket.inbox import MessageInbox
 from srvctl.worker.websocket.protocol import MessageLimits
 from srvctl.worker.websocket.scope import websocket_scope
 from srvctl.worker.websocket.session import WebSocketSession
@@ -59,9 +60,21 @@ class Opener:
         handshake = Handshake.read(head, compress=self.settings.per_message_deflate)
         return WebSocketSession(host, self, head, websocket_scope(scope, handshake.subprotocols), handshake)
 
-    def open(self, session: WebSocketSession, agreement: Agreement | None) -> WebSocketConnection:
-        """Return the connection of a WebSocket that its application has accepted."""
-        connection = WebSocketConnection(self.server, self.settings, session)
+    def make_inbox(self) -> MessageInbox:
+        """Return what holds the messages of a WebSocket until its application takes them."""
+        return MessageInbox(self.server.loop, self.settings.max_queue, self.server.limits.request_buffer)
+
+    def open(
+        self, session: WebSocketSession, inbox: MessageInbox, agreement: Agreement | None
+    ) -> WebSocketConnection:
+        """Return the connection of a WebSocket that its application has accepted.
+
+        Args:
+            session: Learns how it ends.
+            inbox: Takes what the client sends.
+            agreement: How messages are compressed; None for not at all.
+        """
+        connection = WebSocketConnection(self.server, self.settings, session, inbox)
         connection.codec = self._codec(connection, self._limits, agreement)
         return connection
 

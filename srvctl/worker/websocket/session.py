@@ -16,7 +16,6 @@ from srvctl.worker.http.headers import HeaderError, encode_fields
 from srvctl.worker.http.response import COMPLETE
 from srvctl.worker.http.roles import ClientDisconnected
 from srvctl.worker.websocket.handshake import OWN_FIELDS, SUBPROTOCOL
-from srvctl.worker.websocket.inbox import MessageInbox
 from srvctl.worker.websocket.protocol import ABNORMAL, INTERNAL_ERROR, NORMAL
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from srvctl.worker.websocket.connection import WebSocketConnection
     from srvctl.worker.websocket.handshake import Handshake
     from srvctl.worker.websocket.opener import Opener
-    from srvctl.worker.websocket.protocol import Data
     from srvctl.worker.websocket.roles import HandshakeHost
 
 _SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\n"
@@ -52,11 +50,9 @@ class WebSocketSession(RequestCycle):
         "_disconnect",
         "_handshake",
         "_inbox",
-        "_is_connect_told",
         "_opener",
         "_socket",
         "_timer",
-        "unread_size",
     )
 
     _host: HandshakeHost
@@ -70,10 +66,9 @@ class WebSocketSession(RequestCycle):
         self._opener = opener
         self._handshake: Handshake | None = handshake
         self._socket: WebSocketConnection | None = None
-        self._inbox = MessageInbox(opener.server.loop)
-        self._is_connect_told = False
+        self._inbox = opener.make_inbox()
+        self._inbox.put({"type": "websocket.connect"})
         self._disconnect: Message | None = None  #: the last message to the application
-        self.unread_size = 0  #: of the messages not taken, in characters or bytes
         timeout = opener.settings.handshake_timeout
         self._timer = opener.server.loop.call_later(timeout, self._time_out) if timeout else None
 
@@ -82,18 +77,7 @@ class WebSocketSession(RequestCycle):
         """Whether bytes of an answer to the handshake were handed to the transport."""
         return self._accepts is not _ASKED and super().is_response_begun
 
-    @property
-    def unread(self) -> int:
-        """How many messages the application has not taken."""
-        return len(self._inbox)
-
     # -- from the connection ---------------------------------------------------------------------------
-
-    def message_received(self, data: Data) -> None:
-        """Take a message of the client."""
-        self.unread_size += len(data)
-        key = "text" if data.__class__ is str else "bytes"
-        self._inbox.put({"type": "websocket.receive", key: data})
 
     def ended(self, code: int, reason: str, *, by_client: bool = True) -> None:
         """Learn that no more messages will come; the application is told behind those that came.
@@ -144,19 +128,12 @@ class WebSocketSession(RequestCycle):
 
     async def receive(self) -> Message:
         """Return the next ASGI event."""
-        if not self._is_connect_told:
-            self._is_connect_told = True
-            return {"type": "websocket.connect"}
         inbox = self._inbox
-        while not len(inbox):
+        while not inbox.messages:
             if self._disconnect is not None:
                 return self._disconnect.copy()
-            await inbox.wait()
-        message = inbox.take()
-        self.unread_size -= len(message.get("text") or message.get("bytes") or b"")
-        if self._socket is not None and self._socket.is_full:
-            self._socket.message_taken()
-        return message
+            await inbox.arrival()
+        return inbox.take()
 
     async def send(self, message: Message) -> None:
         """Take an ASGI message.
@@ -203,7 +180,7 @@ class WebSocketSession(RequestCycle):
         self._stop_timer()
         self._host.write(self._finish_head(handshake.answer(subprotocol)))
         self._accepts = _OPEN
-        self._socket = self._opener.open(self, handshake.agreement)
+        self._socket = self._opener.open(self, self._inbox, handshake.agreement)
         held = self._host.give_way(self, self._socket)
         self._handshake = None
         self._host = cast("HandshakeHost", self._socket)  # whose `can_write` is all that counts from now on
@@ -240,9 +217,11 @@ class WebSocketSession(RequestCycle):
         assert socket is not None  # noqa: S101 - the table is that of an open WebSocket
         text, data = message.get("text"), message.get("bytes")
         if text is not None and data is None:
-            socket.send_text(text)
+            socket.write(socket.codec.text(text))
         elif data is not None and text is None:
-            socket.send_binary(data)
+            if data.__class__ is not bytes:
+                data = memoryview(data).tobytes()  # a view of larger items counts more bytes than items
+            socket.write(socket.codec.binary(data))
         else:
             raise RuntimeError("'websocket.send' needs either 'bytes' or 'text'.")
 
@@ -254,9 +233,9 @@ class WebSocketSession(RequestCycle):
         self._close(code, reason or "")
 
     def _close(self, code: int, reason: str) -> None:
-        self._accepts = COMPLETE
         if self._socket is not None:
             self._socket.close(code, reason)
+        self._accepts = COMPLETE
         self.ended(code, reason, by_client=False)
 
     def leave(self, code: int, reason: str) -> None:

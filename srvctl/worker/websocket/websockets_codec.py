@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _WHOLE_BINARY: Final = FINAL | BINARY
 _WHOLE: Final = bytes((FINAL | TEXT, _WHOLE_BINARY))  #: the first bytes of frames that are whole messages
+_TEXT_HEADS: Final = [bytes((FINAL | TEXT, size)) for size in range(126)]  #: of short texts, by their size
 _MASKED: Final = 0x80
 _IN_TWO: Final = 126  #: of the second byte, without the mask bit: the length is in the next two bytes
 _LONGEST_HEAD: Final = 14  #: bytes
@@ -102,7 +103,11 @@ class WebsocketsCodec:
             end = begin + length
             if 0 <= length <= self._largest and end <= len(data):
                 payload = apply_mask(data[begin:end], data[begin - 4 : begin])
-                self._sink.message_received(payload if data[start] == _WHOLE_BINARY else _decode(payload))
+                try:
+                    message = payload if data[start] == _WHOLE_BINARY else payload.decode()
+                except UnicodeDecodeError:
+                    raise not_text() from None
+                self._sink.message_received(message)
                 return end
         return self._read_piece(data, start)
 
@@ -187,7 +192,10 @@ class WebsocketsCodec:
     def text(self, data: str) -> bytes:
         """Return the bytes of a text message."""
         payload = data.encode()
-        return frame(TEXT, payload) if self._agreement is None else self._compressed(TEXT, payload)
+        if self._agreement is not None:
+            return self._compressed(TEXT, payload)
+        size = len(payload)  # as `frame` does, but for the most usual of all frames
+        return _TEXT_HEADS[size] + payload if size < len(_TEXT_HEADS) else frame(TEXT, payload)
 
     def binary(self, data: bytes) -> bytes:
         """Return the bytes of a binary message."""
@@ -210,13 +218,6 @@ class WebsocketsCodec:
     def close(self, code: int, reason: str) -> bytes:
         """Return a close frame."""
         return frame(CLOSE, close_payload(code, reason))
-
-
-def _decode(payload: bytes) -> str:
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        raise not_text() from None
 
 
 def _parse_close(payload: bytes) -> tuple[int, str]:
