@@ -82,13 +82,13 @@ class Link(asyncio.Protocol):
         """Speak with the client of another, which from now on does no more."""
         self._transport, self.write, self.writelines = other._transport, other.write, other.writelines
         self.can_write, self._send_pace = other.can_write, other._send_pace
-        self._reading_paused = other._reading_paused
+        self._reading_paused, other._reading_paused = other._reading_paused, False
         self._runner, other._runner = other._runner, None
         if self._runner is not None:
             self._runner.dedicate(self)
         self._transport.set_protocol(self)
+        self._server.connections.add(self)  # first: a worker that ends may wait for the last one
         self._server.connection_closed(other)
-        self._server.connections.add(self)
 
     # -- flow control ----------------------------------------------------------------------------------
 
