@@ -13,7 +13,7 @@ from benchmarks.report import as_json
 from benchmarks.results import Plan
 from benchmarks.ws import idle, report
 from benchmarks.ws.driver import WsDriver
-from benchmarks.ws.servers import OURS, WS_SERVERS
+from benchmarks.ws.servers import OURS, WS_SERVERS, contestants
 from benchmarks.ws.workloads import WS_WORKLOADS
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     if options.app == _IDLE:
-        measured = idle.measure(options.servers, options.connections or idle.CONNECTIONS, progress)
+        servers = [server for server in options.servers if not server.is_fixed]
+        measured = idle.measure(servers, options.connections or idle.CONNECTIONS, progress)
         print(idle.text(measured))
         return 0 if measured.results else 1
     comparison = _compare(options.app, options)
@@ -78,7 +79,7 @@ def _compare(name: str, options: argparse.Namespace) -> Comparison:
 
 def _compared(plan: Plan, name: str, in_flight: int, servers: Sequence[Server]) -> Comparison:
     driver = WsDriver(WS_WORKLOADS[name], plan.connections, in_flight)
-    return compare(plan, driver, servers, progress)
+    return compare(plan, driver, contestants(WS_WORKLOADS[name], servers), progress)
 
 
 def _listing() -> str:

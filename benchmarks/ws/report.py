@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.report import Spread, heading, notes, number, ratios, span, summarise
 from benchmarks.tables import aligned
-from benchmarks.ws.servers import OURS, is_ours
+from benchmarks.ws.servers import OURS, is_peer
 
 if TYPE_CHECKING:
     from benchmarks.results import Comparison, ServerResult
@@ -37,7 +37,7 @@ def text(comparison: Comparison, mark: float | None) -> str:
 def verdict(comparison: Comparison, mark: float | None) -> str:
     """Return srvctl beside the peer that takes the least CPU, and what that is to the mark."""
     results = {result.name: result for result in comparison.results}
-    peers = [result for name, result in results.items() if not is_ours(name)]
+    peers = [result for name, result in results.items() if is_peer(name)]
     if OURS not in results or not peers:
         return f"no mark: there is no {OURS}, or no peer, to compare"
     best = min(peers, key=_cpu)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.servers import SERVERS, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.ws.workloads import WsWorkload
 
 OURS: Final = "srvctl"
 
@@ -34,11 +36,25 @@ _ALL = (
     SERVERS["granian"],
     SERVERS["gunicorn"],
     replace(SERVERS["hypercorn"], companions=("uvloop", "wsproto")),
+    Server(
+        "raw",
+        "uvloop",
+        ("benchmarks.peers.raw_socket", "{port}"),
+        companions=("uvloop", "websockets"),
+        is_fixed=True,
+    ),
 )
 
 WS_SERVERS: Mapping[str, Server] = MappingProxyType({server.name: server for server in _ALL})
 
 
-def is_ours(name: str) -> bool:
-    """Return whether it is srvctl, however it was started."""
-    return name == OURS or name.startswith(f"{OURS}-")
+def contestants(workload: WsWorkload, servers: Sequence[Server]) -> list[Server]:
+    """Return who can take part: servers without applications do nothing but send messages back."""
+    is_echo = not workload.is_broadcast and not workload.make_script().is_compressed
+    return [server for server in servers if is_echo or not server.is_fixed]
+
+
+def is_peer(name: str) -> bool:
+    """Return whether it is neither srvctl, however it was started, nor a server without applications."""
+    is_ours = name == OURS or name.startswith(f"{OURS}-")
+    return not is_ours and not (name in WS_SERVERS and WS_SERVERS[name].is_fixed)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks.apps import bare
-from benchmarks.micro import connection, cycle, measure, scope
+from benchmarks.micro import connection, cycle, frames, measure, scope
 from benchmarks.micro.measure import Stage
 from benchmarks.micro.requests import HELLO
+from benchmarks.ws.frames import plain
 from srvctl.settings.groups import Settings
+from srvctl.worker.websocket.websockets_codec import WebsocketsCodec
+from srvctl.worker.websocket.wsproto_codec import WsprotoCodec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-ALL = {"connection": connection.STAGES, "cycle": cycle.STAGES, "scope": scope.STAGES}
+ALL = {"connection": connection.STAGES, "cycle": cycle.STAGES, "frames": frames.STAGES, "scope": scope.STAGES}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,17 @@ def test_every_request_of_a_connection_is_answered() -> None:
     serving.run(7)
     assert len(written) == 7
     assert all(response.endswith(b"Hello, world!") for response in written)
+
+
+@pytest.mark.parametrize("codec", [WebsocketsCodec, WsprotoCodec])
+def test_the_frame_that_is_measured_is_the_message_that_is_written(codec: Any) -> None:
+    sink = frames._Sink()
+    read: list[str] = []
+    sink.message_received = read.append
+    made = codec(sink, frames._LIMITS)
+    assert made.feed(frames._FRAME) == len(frames._FRAME)
+    assert read == [frames._TEXT]
+    assert made.text(frames._TEXT) == plain(frames._TEXT.encode())
 
 
 def test_stages_take_turns_and_the_best_round_counts() -> None:

@@ -15,7 +15,7 @@ from benchmarks.load import Errors, Load
 from benchmarks.results import Comparison, Footprint, Plan, Round, ServerResult
 from benchmarks.servers import Server
 from benchmarks.ws import idle, report
-from benchmarks.ws.servers import WS_SERVERS, is_ours
+from benchmarks.ws.servers import WS_SERVERS, contestants, is_peer
 from benchmarks.ws.workloads import WS_WORKLOADS
 
 if TYPE_CHECKING:
@@ -93,8 +93,15 @@ def test_the_applications_decline_all_but_websockets() -> None:
 def test_each_implementation_is_asked_for() -> None:
     ways = [server.arguments[-2:] for name, server in WS_SERVERS.items() if name.startswith("uvicorn-")]
     assert ways == [("--ws", "websockets"), ("--ws", "websockets-sansio"), ("--ws", "wsproto")]
-    assert [name for name in WS_SERVERS if is_ours(name)] == ["srvctl", "srvctl-wsproto"]
+    assert [name for name in WS_SERVERS if not is_peer(name)] == ["srvctl", "srvctl-wsproto", "raw"]
     assert all(name == server.name for name, server in WS_SERVERS.items())
+
+
+def test_the_floor_takes_part_in_nothing_but_echoes() -> None:
+    for name, workload in WS_WORKLOADS.items():
+        names = [server.name for server in contestants(workload, list(WS_SERVERS.values()))]
+        assert ("raw" in names) == (name in {"echo", "echo-10k"})
+        assert "srvctl" in names
 
 
 def test_the_mark_is_about_the_best_peer_and_ratios_within_a_round() -> None:
