@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import threading
 from signal import SIGHUP
 from typing import TYPE_CHECKING
+
+from websockets.sync.client import connect
 
 from tests.support.server_waits import PATIENCE
 
@@ -50,6 +53,18 @@ def pieces_pass_at_once(proxy: FrontProxy) -> None:
             piece = client.socket.recv(65536)
             assert piece, heard
             heard += piece
+
+
+def websockets_pass(proxy: FrontProxy) -> None:
+    """Both ways, and the close with its code; the application sees the client."""
+    with connect(f"ws://127.0.0.1:{proxy.port}/talk") as socket:
+        seen = json.loads(socket.recv(PATIENCE))
+        assert (seen["client"][0], seen["scheme"], seen["path"]) == ("127.0.0.1", "ws", "/talk")
+        for message in ("a", b"b", 100_000 * "é"):
+            socket.send(message)
+            assert socket.recv(PATIENCE) == message
+        socket.close(4321, "enough")
+        assert socket.close_code == 4321
 
 
 def pipelined_requests_are_answered_in_order(proxy: FrontProxy) -> None:

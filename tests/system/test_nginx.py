@@ -70,6 +70,10 @@ def test_pieces_pass_at_once(front: FrontProxy) -> None:
     through_proxy.pieces_pass_at_once(front)
 
 
+def test_websockets(front: FrontProxy) -> None:
+    through_proxy.websockets_pass(front)
+
+
 def test_pipelining(front: FrontProxy) -> None:
     through_proxy.pipelined_requests_are_answered_in_order(front)
 

@@ -18,10 +18,22 @@ _PIECE = 65536
 
 
 async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer by the path; any other path shows the scope."""
+    """Answer by the path; any other path shows the scope. WebSockets show theirs, and echo."""
+    if scope["type"] == "websocket":
+        await _talk(scope, receive, send)
+        return
     if scope["type"] != "http":
         raise NotImplementedError(scope["type"])
     await _ROUTES.get(scope["path"], _show)(scope, receive, send)
+
+
+async def _talk(scope: Message, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    seen = {name: scope[name] for name in ("client", "scheme", "path")}
+    await send({"type": "websocket.send", "text": json.dumps(seen)})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({**message, "type": "websocket.send"})
 
 
 async def _start(send: Send, *fields: tuple[bytes, bytes], trailers: bool = False) -> None:
