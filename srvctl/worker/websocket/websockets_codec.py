@@ -35,7 +35,7 @@ from srvctl.worker.websocket.writing import close_payload, frame
 
 if TYPE_CHECKING:
     from srvctl.worker.websocket.deflate import Agreement
-    from srvctl.worker.websocket.protocol import FrameSink, MessageLimits
+    from srvctl.worker.websocket.protocol import Data, FrameSink, MessageLimits
 
 _WHOLE_BINARY: Final = FINAL | BINARY
 _WHOLE: Final = bytes((FINAL | TEXT, _WHOLE_BINARY))  #: the first bytes of frames that are whole messages
@@ -43,6 +43,30 @@ _TEXT_HEADS: Final = [bytes((FINAL | TEXT, size)) for size in range(126)]  #: of
 _MASKED: Final = 0x80
 _IN_TWO: Final = 126  #: of the second byte, without the mask bit: the length is in the next two bytes
 _LONGEST_HEAD: Final = 14  #: bytes
+_LARGEST_KEPT: Final = 1 << 16  #: bytes
+
+
+class _Latest:
+    """The last frame that was made: what is sent to many WebSockets is made once.
+
+    Attributes:
+        message: What it was made of.
+        frame: It.
+    """
+
+    __slots__ = ("frame", "message")
+
+    def __init__(self) -> None:
+        self.message: Data | None = None
+        self.frame = b""
+
+    def keep(self, message: Data, made: bytes) -> None:
+        """Remember a frame, unless it would take much memory for as long as no other is sent."""
+        if len(made) <= _LARGEST_KEPT:
+            self.message, self.frame = message, made
+
+
+_latest: Final = _Latest()
 
 
 class WebsocketsCodec:
@@ -191,15 +215,25 @@ class WebsocketsCodec:
 
     def text(self, data: str) -> bytes:
         """Return the bytes of a text message."""
-        payload = data.encode()
         if self._agreement is not None:
-            return self._compressed(TEXT, payload)
+            return self._compressed(TEXT, data.encode())
+        if data == _latest.message:
+            return _latest.frame
+        payload = data.encode()
         size = len(payload)  # as `frame` does, but for the most usual of all frames
-        return _TEXT_HEADS[size] + payload if size < len(_TEXT_HEADS) else frame(TEXT, payload)
+        made = _TEXT_HEADS[size] + payload if size < len(_TEXT_HEADS) else frame(TEXT, payload)
+        _latest.keep(data, made)
+        return made
 
     def binary(self, data: bytes) -> bytes:
         """Return the bytes of a binary message."""
-        return frame(BINARY, data) if self._agreement is None else self._compressed(BINARY, data)
+        if self._agreement is not None:
+            return self._compressed(BINARY, data)
+        if data == _latest.message:
+            return _latest.frame
+        made = frame(BINARY, data)
+        _latest.keep(data, made)
+        return made
 
     def _compressed(self, opcode: int, payload: bytes) -> bytes:
         if self._deflater is None:
