@@ -12,6 +12,7 @@ from srvctl.settings.binds import binds_of
 from srvctl.supervisor.effects import Effects
 from srvctl.supervisor.fleet import Fleet, FleetPolicy
 from srvctl.supervisor.master import Master
+from srvctl.supervisor.meeting_place import name_place, remove_place
 from srvctl.supervisor.poller import Poller
 from srvctl.supervisor.signals import SignalInbox
 from srvctl.supervisor.sockets import open_listeners
@@ -41,6 +42,7 @@ def serve(settings: Settings) -> int:
     )
     inbox = SignalInbox()  # before anything else: from here on a signal is never lost and never fatal
     notifier = Notifier.from_environ(os.environ)
+    place = name_place(os.environ)
     listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)
     try:
         if settings.tls.certfile is not None:
@@ -53,7 +55,7 @@ def serve(settings: Settings) -> int:
             from srvctl.worker import main  # noqa: PLC0415 - the master never loads an event loop or a parser
 
             os.environ["SRVCTL_SLOT"] = str(slot)
-            return main.serve(settings, [listener.socket for listener in listeners], channel)
+            return main.serve(settings, [listener.socket for listener in listeners], channel, place)
 
         poller = Poller(inbox)
         fleet = Fleet(_policy(settings), random.random)
@@ -64,6 +66,7 @@ def serve(settings: Settings) -> int:
             poller.close()
     finally:
         listeners.close()
+        remove_place(place)
     logger.info("Finished master process [%d]", os.getpid())
     return code
 

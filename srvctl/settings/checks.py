@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from srvctl.logs.access.formats import check_format
 from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
@@ -17,6 +18,9 @@ _DOTTED: Final = r"[^\s./:]+(?:\.[^\s./:]+)*"
 _TARGET: Final = re.compile(rf"{_DOTTED}:{_DOTTED}")
 #: field-name of RFC 9110, then anything that cannot end the line (RFC 9110 5.5).
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
+_BROADCAST_SCHEMES: Final = ("redis", "rediss", "unix")
+#: The path of a URL of Redis: nothing, or the number of a database.
+_DATABASE: Final = re.compile(r"(?:/[0-9]{0,9})?")
 
 
 def check_target(target: str) -> None:
@@ -87,10 +91,38 @@ def check_access_format(text: str) -> None:
         raise ValueError(f"cannot be used: {str(error).rstrip('.')}; write for example combined") from None
 
 
+def check_broadcast_url(text: str) -> None:
+    """Check the address of the server that carries messages between workers; empty for none.
+
+    Raises:
+        ValueError: It has none of the forms.
+    """
+    problem = _broadcast_problem(text) if text else ""
+    if problem:
+        raise ValueError(f"{problem}; write for example redis://localhost:6379/0")
+
+
+def _broadcast_problem(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        return f"is no URL: {error}"
+    if url.scheme not in _BROADCAST_SCHEMES:
+        return "is none of redis://HOST:PORT/DB, rediss://HOST:PORT/DB, unix://PATH"
+    if url.scheme == "unix":
+        is_path = url.path.startswith("/") and not url.netloc.rpartition("@")[2]
+        return "" if is_path else "names no socket, such as unix:///run/redis/redis.sock"
+    if not url.hostname or port == 0:
+        return "names no host or port"
+    return "" if _DATABASE.fullmatch(url.path) else "names no database by its number"
+
+
 #: For each key that needs one: the check of the value, or of each item of a list.
 CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
     {
         "app.target": check_target,
+        "broadcast.url": check_broadcast_url,
         "http.headers": check_header,
         "proxy.forwarded_allow_ips": check_peers,
         "proxy.fields": check_fields,

@@ -66,5 +66,6 @@ def _wrong_form(setting: Setting, given: Given, value: object) -> Problem | None
             hint = ""
             if setting.kind is Kind.LIST and given.origin.source in (Source.ENVIRONMENT, Source.FOREIGN):
                 hint = ' (a list with spaces in it is written as JSON: ["...", "..."])'
-            return Problem.at(given.origin, setting.key, f"{quote(item)} {error}{hint}")
+            shown = "the value" if setting.option.is_secret else quote(item)
+            return Problem.at(given.origin, setting.key, f"{shown} {error}{hint}")
     return None

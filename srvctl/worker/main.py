@@ -10,6 +10,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from srvctl.broadcast.serving import check_installed, joined
 from srvctl.errors import AppError, ExitCode
 from srvctl.ipc.channel import ChannelError, Decoder, DrainAsked, Draining, Failed, Ready, encode
 from srvctl.worker import trace
@@ -32,22 +33,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger("srvctl.error")
 
 
-def serve(settings: Settings, sockets: Iterable[socket.socket], channel: socket.socket) -> int:
+def serve(
+    settings: Settings, sockets: Iterable[socket.socket], channel: socket.socket, meeting_place: str
+) -> int:
     """Serve until the master or a signal asks to stop; return the exit code.
 
     Args:
         settings: What to serve and how.
         sockets: The inherited listeners.
         channel: The connection to the master.
+        meeting_place: The directory in which the workers of this master find each other.
     """
     pid = os.getpid()
     logger.info("Started worker process [%d]", pid)
     try:
+        check_installed(settings.broadcast)
         application = load_application(settings.app)
         if trace.is_wanted():
             application = trace.traced(application)
         with asyncio.Runner(loop_factory=_loop_factory(settings.workers.loop)) as runner:
-            runner.run(Worker(settings, application, channel).run(sockets))
+            runner.run(Worker(settings, application, channel).run(sockets, meeting_place))
     except AppError as error:
         channel.setblocking(True)  # a long traceback may not fit at once, and the master always reads
         _say(channel, Failed(str(error), error.details))
@@ -101,7 +106,7 @@ class Worker:
         self._tls = _make_tls(settings.tls)
         check_codec(settings.ws)
 
-    async def run(self, sockets: Iterable[socket.socket]) -> None:
+    async def run(self, sockets: Iterable[socket.socket], meeting_place: str) -> None:
         """Start, serve, drain, shut down.
 
         Raises:
@@ -111,6 +116,10 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         self._channel.setblocking(False)
         loop.add_reader(self._channel, self._read_channel)
+        async with joined(self._settings.broadcast, meeting_place):
+            await self._serve(sockets)
+
+    async def _serve(self, sockets: Iterable[socket.socket]) -> None:
         lifespan = await self._start_application()
         if self._stop.is_set():
             return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 either_loop = pytest.mark.parametrize("server", ["uvloop", "asyncio"], indirect=True)
 EXTENDED = "tests.support.apps.extended:app"
 TRAILERS = "TE: trailers"
-ALWAYS = ["http.response.pathsend", "http.response.zerocopysend"]
+ALWAYS = ["http.response.pathsend", "http.response.zerocopysend", "srvctl.broadcast"]
 SIZES = [0, 1, 1000, 65_536, 65_537, 1_000_000, 9_000_000]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.broadcast import publish, subscribe
+
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import RequestHead
 
@@ -16,6 +18,7 @@ PATHSEND: Final = "http.response.pathsend"
 ZEROCOPYSEND: Final = "http.response.zerocopysend"
 DEBUG: Final = "http.response.debug"
 TLS: Final = "tls"
+BROADCAST: Final = "srvctl.broadcast"  #: our own, for applications that must run without srvctl as well
 DENIAL: Final = "websocket.http.response"  #: of WebSockets only
 
 
@@ -27,7 +30,8 @@ def offered(*, early_hints: bool, debug: bool) -> Extensions:
         debug: Somebody would see what they send for debugging.
     """
     is_offered = {EARLY_HINT: early_hints, TRAILERS: True, PATHSEND: True, ZEROCOPYSEND: True, DEBUG: debug}
-    return {name: {} for name, is_wanted in is_offered.items() if is_wanted}
+    available: Extensions = {name: {} for name, is_wanted in is_offered.items() if is_wanted}
+    return available | {BROADCAST: {"publish": publish, "subscribe": subscribe}}
 
 
 def usable(available: Extensions, head: RequestHead) -> Extensions:
