@@ -67,7 +67,9 @@ class Parked:
             raise asyncio.CancelledError
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - as in asyncio.Future
-        """Resume the task to be cancelled; return that this will happen."""
+        """Resume the task to be cancelled; return whether this will happen because of this call."""
+        if not self.is_idle:  # it is being cancelled; the task itself remembers that it was told twice
+            return False
         self.is_cancelled = True
         self.is_idle = False  # news that come before this does must not go to a task that ends
         self._loop.call_soon(self._context.run, self._step, self)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NAME: Final = "permessage-deflate"
 _WINDOW_BITS: Final = 12  #: 4 KiB; larger windows cost much memory on each WebSocket, and gain little
 _MEMORY_LEVEL: Final = 5  #: of zlib, for the same reason
+_SLICE: Final = 64  #: bytes that are given at once to streams that may be short
 _SYNC: Final = b"\x00\x00\xff\xff"  #: what ends a flushed block, and is left out (section 7.2.1)
 
 
@@ -117,14 +118,29 @@ class Inflater:
 
     def _inflate(self, piece: bytes, room: int) -> bytes:
         data = self._stream.decompress(piece, room + 1)
-        while self._stream.eof and len(data) <= room:
-            # A client may end a block for good (section 7.2.3.4); what follows begins a new stream.
-            rest, window = self._stream.unused_data, data[-(1 << self._bits) :]
-            self._stream = zlib.decompressobj(-self._bits, zdict=window)
-            data += self._stream.decompress(rest, room + 1 - len(data))
+        if self._stream.eof:
+            data = self._inflate_on(data, room)
         if len(data) > room:
             raise Violation(TOO_BIG, "a message is too large once inflated")
         return data
+
+    def _inflate_on(self, data: bytes, room: int) -> bytes:
+        """Return what was inflated with what is behind the end of its stream.
+
+        A client may end a block for good (section 7.2.3.4); what follows begins a new stream, and knows
+        nothing of the old one, as zlib has it. There can be an end every other byte.
+        """
+        rest, parts, room = self._stream.unused_data, [data], room - len(data)
+        self._stream = zlib.decompressobj(-self._bits)
+        for start in range(0, len(rest), _SLICE):
+            piece = rest[start : start + _SLICE]
+            while piece and room >= 0:
+                parts.append(self._stream.decompress(piece, room + 1))
+                room -= len(parts[-1])
+                piece = self._stream.unused_data  # a copy; none without an end
+                if self._stream.eof:
+                    self._stream = zlib.decompressobj(-self._bits)
+        return b"".join(parts)
 
 
 class Deflater:
