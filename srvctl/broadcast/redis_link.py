@@ -59,7 +59,8 @@ class RedisLink:
         self._backlog = Backlog(hub.settings.buffer)
         self._has_waiting = asyncio.Event()
         self._is_up = asyncio.Event()
-        self._was_lost = False  #: and that was said
+        self._is_said_lost = False
+        self._needs_grace = False  #: the others may not be back yet
         self._unsent = 0  #: since then
         self._task: asyncio.Task[None] | None = None
 
@@ -115,7 +116,8 @@ class RedisLink:
             except (RedisError, OSError, TimeoutError) as error:
                 failure: Exception = error
             except Exception as error:  # the client's own mistakes, of which it has had some
-                logger.exception("Broadcast: the connection to Redis failed.")
+                if not self._is_said_lost:
+                    logger.exception("Broadcast: the connection to Redis failed.")
                 failure = error
             if self._is_up.is_set():
                 pause = _FIRST_PAUSE
@@ -135,7 +137,6 @@ class RedisLink:
             self._url,
             decode_responses=False,
             socket_connect_timeout=_PATIENCE,
-            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),  # connections that come back by themselves would hide a loss
         )
         async with client, client.pubsub() as subscribed:
@@ -191,9 +192,9 @@ class RedisLink:
 
     async def _publish(self, client: Redis) -> None:
         """Send what waits; what a lost connection leaves in doubt is sent again, and recognised there."""
-        if self._was_lost:
+        if self._needs_grace:
             await asyncio.sleep(_GRACE)
-            self._was_lost = False
+            self._needs_grace = False
         while True:
             await self._has_waiting.wait()
             batch = self._backlog.first(_BATCH)
@@ -215,10 +216,11 @@ class RedisLink:
     # -- the log ---------------------------------------------------------------------------------------
 
     def _say_lost(self, error: Exception) -> None:
-        if self._was_lost:
+        self._needs_grace = True
+        if self._is_said_lost:
             return
-        self._was_lost, self._unsent = True, 0
-        reason = str(error) or type(error).__name__
+        self._is_said_lost, self._unsent = True, 0
+        reason = str(error).rstrip(".") or type(error).__name__
         logger.warning(
             "Broadcast: no connection to %s: %s. Trying again; messages wait (broadcast.buffer).",
             _shown(self._url),
@@ -226,7 +228,8 @@ class RedisLink:
         )
 
     def _say_back(self) -> None:
-        if self._was_lost:
+        if self._is_said_lost:
+            self._is_said_lost = False
             logger.info(
                 "Broadcast: connected to %s again; %d messages have waited, %d were dropped.",
                 _shown(self._url),
