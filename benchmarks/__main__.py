@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 _IDLE = 10_000  #: connections
 _MANY = 1_000_000  #: requests
-_MICRO = ("codec", "scope", "cycle", "connection", "access_log")
+_MICRO = ("codec", "scope", "cycle", "connection", "access_log", "frames")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,9 +102,13 @@ def _all(options: argparse.Namespace) -> int:
         except (BenchmarkError, OSError) as error:
             blocks.append(f"{name}: failed: {error}")
             failed = True
-    progress("== memory")
-    parts: list[Callable[[], str]] = [lambda: _memory_text(options.servers, _IDLE, options.requests), _micro]
-    for part in parts:
+    parts: list[Callable[[], str]] = [
+        lambda: _memory_text(options.servers, _IDLE, options.requests),
+        *ws.blocks(options),
+        _micro,
+    ]
+    for number, part in enumerate(parts, 1):
+        progress(f"== part {number} of {len(parts)} after HTTP: memory, WebSockets, micro")
         try:
             blocks.append(part())
         except (BenchmarkError, OSError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +19,11 @@ from benchmarks.ws.workloads import WS_WORKLOADS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.results import Comparison
     from benchmarks.servers import Server
+    from benchmarks.ws.workloads import WsWorkload
 
 _IDLE: Final = "idle"
 _ABOUT_IDLE: Final = "10,000 WebSockets on which nothing is said: memory"
@@ -45,41 +47,56 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=_run, list_all=_listing)
 
 
+def blocks(options: argparse.Namespace) -> Iterator[Callable[[], str]]:
+    """Yield what measures each workload and returns its report, for the servers of these distributions."""
+    distributions = {server.distribution for server in options.servers}
+    chosen = [server for server in WS_SERVERS.values() if server.distribution in distributions]
+    for name in WS_WORKLOADS:
+        yield partial(_block, name, options, chosen)
+    yield lambda: idle.text(idle.measure(_serving_applications(chosen), idle.CONNECTIONS, progress))
+
+
+def _block(name: str, options: argparse.Namespace, servers: Sequence[Server]) -> str:
+    workload = WS_WORKLOADS[name]
+    plan = _plan(workload, options.rounds, options.seconds, options.connections)
+    return report.text(_compare(plan, WsDriver(workload, plan.connections), servers), workload.mark)
+
+
 def _run(options: argparse.Namespace) -> int:
     if options.app == _IDLE:
-        servers = [server for server in options.servers if not server.is_fixed]
+        servers = _serving_applications(options.servers)
         measured = idle.measure(servers, options.connections or idle.CONNECTIONS, progress)
         print(idle.text(measured))
         return 0 if measured.results else 1
-    comparison = _compare(options.app, options)
-    print(report.text(comparison, WS_WORKLOADS[options.app].mark))
+    workload = WS_WORKLOADS[options.app]
+    plan = _plan(workload, options.rounds, options.seconds, options.connections)
+    driver = WsDriver(workload, plan.connections, options.in_flight)
+    comparison = _compare(plan, driver, options.servers)
+    print(report.text(comparison, workload.mark))
     if options.json is not None:
         options.json.write_text(json.dumps(as_json(comparison), indent=2) + "\n", encoding="utf-8")
     return 0 if comparison.results else 1
 
 
-def _compare(name: str, options: argparse.Namespace) -> Comparison:
-    workload = WS_WORKLOADS[name]
-    return _compared(
-        Plan(
-            workload=f"ws {name}",
-            rounds=options.rounds,
-            seconds=options.seconds,
-            connections=options.connections or workload.connections,
-            pinned=len(os.sched_getaffinity(0)) > 1,
-            baseline=OURS,
-            client="client",
-            unit="msg",
-        ),
-        name,
-        options.in_flight,
-        options.servers,
+def _plan(workload: WsWorkload, rounds: int, seconds: int, connections: int | None) -> Plan:
+    return Plan(
+        workload=f"ws {workload.name}",
+        rounds=rounds,
+        seconds=seconds,
+        connections=connections or workload.connections,
+        pinned=len(os.sched_getaffinity(0)) > 1,
+        baseline=OURS,
+        client="client",
+        unit="msg",
     )
 
 
-def _compared(plan: Plan, name: str, in_flight: int, servers: Sequence[Server]) -> Comparison:
-    driver = WsDriver(WS_WORKLOADS[name], plan.connections, in_flight)
-    return compare(plan, driver, contestants(WS_WORKLOADS[name], servers), progress)
+def _compare(plan: Plan, driver: WsDriver, servers: Sequence[Server]) -> Comparison:
+    return compare(plan, driver, contestants(driver.workload, servers), progress)
+
+
+def _serving_applications(servers: Sequence[Server]) -> list[Server]:
+    return [server for server in servers if not server.is_fixed]
 
 
 def _listing() -> str:
