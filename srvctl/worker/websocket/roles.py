@@ -13,5 +13,7 @@ if TYPE_CHECKING:
 class HandshakeHost(CycleHost, Protocol):
     """What a request for a WebSocket needs of its connection."""
 
+    is_waiting: bool  #: the request is not handed to the application yet
+
     def give_way(self, cycle: Any, successor: Link) -> bytes:
         """Let another protocol speak on the connection from now on; return what was received for it."""

@@ -8,7 +8,7 @@ is a request like all others to its connection. Once accepted, it lives on a `We
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.extensions import DENIAL
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\n"
 _SWITCHED: Final = 101
 _DENIAL_PREFIX: Final = "websocket."  #: of the types of a denial, which without it are those of a response
+_DENIAL_START: Final = f"{DENIAL}.start"
 _SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})  #: close codes
 
 
@@ -146,24 +147,25 @@ class WebSocketSession(RequestCycle):
         if self.is_disconnected:
             raise ClientDisconnected("the client went away")
         kind = message["type"]
-        step = self._accepts.get(kind)
+        step = self._accepts.get(kind) if self._accepts is _OPEN else self._step_of_handshake(kind)
         if step is None:
-            if (
-                not kind.startswith(DENIAL)
-                or (step := self._accepts.get(kind[len(_DENIAL_PREFIX) :])) is None
-            ):
-                raise RuntimeError(self._order_error(kind))
-            self._require(DENIAL)
+            raise RuntimeError(self._order_error(kind))
         step(self, message)
         if self._host.can_write is not None and self._accepts is not COMPLETE:  # else: nothing can follow
             await asyncio.shield(self._host.can_write)
 
+    def _step_of_handshake(self, kind: str) -> Any:
+        """Return what a message does before the WebSocket is open; None if it has no place there."""
+        if self._accepts is _ASKED:
+            return _ASKED.get(kind) if kind != _DENIAL_START or self._offers(DENIAL) else None
+        return self._accepts.get(kind.removeprefix(_DENIAL_PREFIX)) if kind.startswith(DENIAL) else None
+
     def _order_error(self, kind: object) -> str:
         if self._accepts is COMPLETE:
             return f"Unexpected ASGI message {kind!r} sent, after the WebSocket was closed or denied."
-        denials = (name for name in self._accepts if name.startswith("http."))
-        expected = [repr(name) for name in self._accepts if not name.startswith("http.")]
-        expected += [repr(_DENIAL_PREFIX + name) for name in denials if self._offers(DENIAL)]
+        prefix = "" if self._accepts is _ASKED or self._accepts is _OPEN else _DENIAL_PREFIX
+        names = (prefix + name for name in self._accepts)
+        expected = [repr(name) for name in names if name != _DENIAL_START or self._offers(DENIAL)]
         return f"Expected ASGI message {' or '.join(expected)}, but got {kind!r}."
 
     # -- the handshake ---------------------------------------------------------------------------------
@@ -195,10 +197,13 @@ class WebSocketSession(RequestCycle):
 
     def _time_out(self) -> None:
         """Answer in place of an application that neither accepts nor denies."""
+        limit = self._opener.settings.handshake_timeout
+        if self._host.is_waiting:  # for its turn; the application has not seen it yet
+            self._timer = self._opener.server.loop.call_later(limit, self._time_out)
+            return
         self._timer = None
-        self._server.report(
-            None, "The application took too long to accept a WebSocket (ws.handshake_timeout)."
-        )
+        text = f"The application took longer than {limit:g} s to accept a WebSocket (ws.handshake_timeout)."
+        self._server.report(None, text)
         self.answer(503, b"Service Unavailable")
 
     def _complete(self) -> None:
@@ -271,6 +276,6 @@ _S: Final = WebSocketSession
 _ASKED: Final[Steps] = {
     "websocket.accept": _S._on_accept,
     "websocket.close": _S._on_reject,
-    "http.response.start": _S._on_denial,
+    _DENIAL_START: _S._on_denial,
 }
 _OPEN: Final[Steps] = {"websocket.send": _S._on_send, "websocket.close": _S._on_close}
