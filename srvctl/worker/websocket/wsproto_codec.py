@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.extensions import PerMessageDeflate
+from wsproto.frame_protocol import CloseReason, RsvBits
 
 from srvctl.worker.websocket.assembly import too_big
-from srvctl.worker.websocket.protocol import POLICY_VIOLATION, Violation
+from srvctl.worker.websocket.protocol import NO_STATUS, POLICY_VIOLATION, Violation
 
 if TYPE_CHECKING:
     from wsproto.events import Event
     from wsproto.extensions import Extension
+    from wsproto.frame_protocol import FrameDecoder, FrameProtocol, Opcode
 
     from srvctl.worker.websocket.deflate import Agreement
     from srvctl.worker.websocket.protocol import FrameSink, MessageLimits
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # wsproto reads everything it is given, and inflates it: so it is given little at a time.
 _SLICE: Final = 16384  #: bytes
 _COMPRESSED_SLICE: Final = 1024  #: bytes, which can become a thousand times as many
+_LEAST_BITS: Final = 9  #: of a window; a larger one than the client's own does as well
 
 
 class WsprotoCodec:
@@ -40,9 +43,7 @@ class WsprotoCodec:
         self._slice = _SLICE if agreement is None else _COMPRESSED_SLICE
         extensions: list[Extension] = []
         if agreement is not None:
-            deflate = PerMessageDeflate()
-            deflate.finalize(agreement.answer)
-            extensions.append(deflate)
+            extensions.append(_Deflate.of(agreement))
         self._connection = Connection(ConnectionType.SERVER, extensions)
         self._pieces: list[bytes] = []  #: of the message that is being read
         self._size = self._fragments = 0  #: bytes and frames of it
@@ -112,4 +113,41 @@ class WsprotoCodec:
 
     def close(self, code: int, reason: str) -> bytes:
         """Return a close frame."""
+        code = CloseReason.NO_STATUS_RCVD if code == NO_STATUS else code  # it is compared by identity
         return self._connection.send(CloseConnection(code=code, reason=reason))
+
+
+class _Deflate(PerMessageDeflate):
+    """Compression, undisturbed by control frames inside a message, behind which wsproto inflates no more."""
+
+    _is_control = False
+
+    @classmethod
+    def of(cls, agreement: Agreement) -> Self:
+        """Return what does as agreed."""
+        deflate = cls(
+            client_no_context_takeover=agreement.client_resets,
+            client_max_window_bits=max(agreement.client_bits, _LEAST_BITS),
+            server_no_context_takeover=agreement.server_resets,
+            server_max_window_bits=agreement.server_bits,
+        )
+        deflate.finalize("")
+        return deflate
+
+    def frame_inbound_header(
+        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
+    ) -> CloseReason | RsvBits:
+        self._is_control = opcode.iscontrol()
+        if self._is_control:
+            return RsvBits(rsv1=False, rsv2=False, rsv3=False)
+        return super().frame_inbound_header(proto, opcode, rsv, payload_length)
+
+    def frame_inbound_payload_data(
+        self, proto: FrameDecoder | FrameProtocol, data: bytes
+    ) -> bytes | CloseReason:
+        return data if self._is_control else super().frame_inbound_payload_data(proto, data)
+
+    def frame_inbound_complete(
+        self, proto: FrameDecoder | FrameProtocol, fin: bool
+    ) -> bytes | CloseReason | None:
+        return None if self._is_control else super().frame_inbound_complete(proto, fin)
