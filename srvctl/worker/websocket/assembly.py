@@ -10,6 +10,8 @@ from srvctl.worker.websocket.protocol import INVALID_DATA, POLICY_VIOLATION, TOO
 if TYPE_CHECKING:
     from srvctl.worker.websocket.protocol import Data, MessageLimits
 
+_SURROGATES: Final = b"\xed\xa0"  #: what their encodings begin with, from the first
+_BEHIND_SURROGATES: Final = b"\xee"  #: to before this
 _new_decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -82,9 +84,13 @@ class Assembly:
     @staticmethod
     def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, *, is_last: bool = False) -> str:
         try:
-            return decoder.decode(piece, is_last)
+            text = decoder.decode(piece, is_last)
         except UnicodeDecodeError:
             raise not_text() from None
+        # CPython waits for the third byte of a surrogate, which no third byte can make valid.
+        if _SURROGATES <= decoder.getstate()[0] < _BEHIND_SURROGATES:
+            raise not_text()
+        return text
 
 
 def not_text() -> Violation:
