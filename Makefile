@@ -5,7 +5,7 @@ VENV ?= .venv$(addprefix -,$(filter-out python python3,$(notdir $(PYTHON))))
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest bench clean help
+.PHONY: demo test test-lowest conformance bench clean help
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 
@@ -19,11 +19,15 @@ test: $(VENV)/.test  ## everything a change must pass: lint, types, import contr
 test-lowest: $(VENV)-lowest/.lowest  ## the tests, with the lowest versions of what srvctl depends on
 	@PATH="$(abspath $(VENV)-lowest/bin):$$PATH" pytest
 
+conformance: $(VENV)/.test  ## HTTP and WebSocket to the letter, with all of the Autobahn test suite; takes a while
+	@PYTHON="$(abspath $(BIN))/python" ./scripts/autobahn-environment
+	@PATH="$(abspath $(BIN)):$$PATH" SRVCTL_TEST_AUTOBAHN=all pytest tests/conformance tests/system/test_autobahn.py
+
 bench: $(VENV)/.bench  ## compare with uvicorn, granian, gunicorn and hypercorn; needs wrk
 	$(BIN)/python -m benchmarks http
 
 clean:  ## remove the virtual environment and every cache
-	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
