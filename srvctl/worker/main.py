@@ -48,6 +48,7 @@ def serve(
     logger.info("Started worker process [%d]", pid)
     try:
         check_installed(settings.broadcast)
+        check_codec(settings.ws)
         application = load_application(settings.app)
         if trace.is_wanted():
             application = trace.traced(application)
@@ -104,7 +105,6 @@ class Worker:
         self._stop = asyncio.Event()
         self._is_last = False
         self._tls = _make_tls(settings.tls)
-        check_codec(settings.ws)
 
     async def run(self, sockets: Iterable[socket.socket], meeting_place: str) -> None:
         """Start, serve, drain, shut down.
