@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from srvctl.worker.websocket.deflate import Agreement
     from srvctl.worker.websocket.protocol import Data, FrameSink, MessageLimits
 
-_WHOLE_BINARY: Final = FINAL | BINARY
-_WHOLE: Final = bytes((FINAL | TEXT, _WHOLE_BINARY))  #: the first bytes of frames that are whole messages
+#: The first bytes of frames that are whole messages, and of those that are compressed ones.
+_WHOLE: Final = bytes((FINAL | TEXT, FINAL | BINARY))
+_WHOLE_COMPRESSED: Final = bytes(first | COMPRESSED for first in _WHOLE)
 _TEXT_HEADS: Final = [bytes((FINAL | TEXT, size)) for size in range(126)]  #: of short texts, by their size
 _MASKED: Final = 0x80
 _IN_TWO: Final = 126  #: of the second byte, without the mask bit: the length is in the next two bytes
@@ -91,6 +92,7 @@ class WebsocketsCodec:
         "_read_size",
         "_sink",
         "_unfinished",
+        "_whole",
     )
 
     def __init__(self, sink: FrameSink, limits: MessageLimits, agreement: Agreement | None = None) -> None:
@@ -98,6 +100,7 @@ class WebsocketsCodec:
         self._limits = limits
         self._largest = limits.size
         self._agreement = agreement
+        self._whole = _WHOLE if agreement is None else _WHOLE + _WHOLE_COMPRESSED
         # Each takes tens of KiB, so a WebSocket gets them with its first compressed message.
         self._inflater: Inflater | None = None
         self._deflater: Deflater | None = None
@@ -116,7 +119,7 @@ class WebsocketsCodec:
         Raises:
             Violation: The client broke a rule; the codec must not be fed again.
         """
-        if self._is_between and len(data) > start + 3 and data[start] in _WHOLE:
+        if self._is_between and len(data) > start + 3 and data[start] in self._whole:
             length, begin = data[start + 1] - _MASKED, start + 6
             if length == _IN_TWO:
                 length, begin = data[start + 2] << 8 | data[start + 3], start + 8
@@ -127,8 +130,11 @@ class WebsocketsCodec:
             end = begin + length
             if 0 <= length <= self._largest and end <= len(data):
                 payload = apply_mask(data[begin:end], data[begin - 4 : begin])
+                first = data[start]
+                if first & COMPRESSED:
+                    payload = self._inflate(payload, is_last=True)
                 try:
-                    message = payload if data[start] == _WHOLE_BINARY else payload.decode()
+                    message = payload.decode() if first & TEXT else payload
                 except UnicodeDecodeError:
                     raise not_text() from None
                 self._sink.message_received(message)
@@ -190,12 +196,15 @@ class WebsocketsCodec:
 
     def _add(self, message: Assembly, payload: bytes, *, is_last: bool) -> None:
         if message.is_compressed:
-            if self._inflater is None:
-                assert self._agreement is not None  # noqa: S101 - `_begin` has looked
-                self._inflater = Inflater(self._agreement, self._limits)
-            payload = self._inflater.inflate(payload, is_last=is_last)
+            payload = self._inflate(payload, is_last=is_last)
         if payload:
             message.add(payload)
+
+    def _inflate(self, payload: bytes, *, is_last: bool) -> bytes:
+        if self._inflater is None:
+            assert self._agreement is not None  # noqa: S101 - the callers have looked
+            self._inflater = Inflater(self._agreement, self._limits)
+        return self._inflater.inflate(payload, is_last=is_last)
 
     def _end(self, head: FrameHead) -> None:
         """End a frame."""
