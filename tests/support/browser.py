@@ -54,4 +54,5 @@ def window(
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
         yield page
-    assert not [trouble for trouble in troubles if not re.search(expected, trouble)]
+    unexpected = [trouble for trouble in troubles if not re.search(expected, trouble)]
+    assert not unexpected

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Page
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(10 * PATIENCE)]  # a browser takes its time
 
 CHAT = "examples.chat:app"
 MARK_UP = '<b>bold</b><img src="x" onerror="document.title = 1"><script>document.title = 1</script>&amp;'
@@ -118,24 +118,25 @@ def test_mark_up_is_text(browser: Browser, server: ServerProcess) -> None:
 
 def test_pages_come_back_after_a_reload_and_go_on(browser: Browser) -> None:
     """By themselves; nobody is told that anybody left, and a message half written stays."""
-    with ServerProcess(CHAT, "--workers", "2") as server, one_in_each(browser, server, "reload") as pages:
-        old = "|".join(map(str, server.workers()))
-        pages[0].say("before")
-        pages[1].wait_said("before")
-        pages[1].box.fill("half a mess")
-        server.signal(SIGHUP)
-        for page in pages:
-            page.wait_worker(but=old)
-        server.wait_line("Reload done")
-        pages[1].box.press_sequentially("age")
-        pages[1].box.press("Enter")
-        for page in pages:
-            page.wait_said("before", "half a message")
-        pages[0].say("after")
-        for page in pages:
-            page.wait_said("before", "half a message", "after")
-            notes = page.page.locator("#log .note").all_inner_texts()
-            assert not {f"{other.name} has left" for other in pages} & set(notes)
+    with ServerProcess(CHAT, "--workers", "2") as server:
+        with one_in_each(browser, server, "reload") as pages:
+            old = "|".join(map(str, server.workers()))
+            pages[0].say("before")
+            pages[1].wait_said("before")
+            pages[1].box.fill("half a mess")
+            server.signal(SIGHUP)
+            for page in pages:
+                page.wait_worker(but=old)
+            server.wait_line("Reload done")
+            pages[1].box.press_sequentially("age")
+            pages[1].box.press("Enter")
+            for page in pages:
+                page.wait_said("before", "half a message")
+            pages[0].say("after")
+            for page in pages:
+                page.wait_said("before", "half a message", "after")
+                notes = page.page.locator("#log .note").all_inner_texts()
+                assert not {f"{other.name} has left" for other in pages} & set(notes)
         assert server.stop() == 0
         assert "Traceback" not in server.stderr.text
 
