@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.websocket_rules import rule
 from tests.conformance.websocket_served import RULED, fails_with_wsproto, serving
-from tests.conformance.websocket_wire import WebSocket, joined
+from tests.conformance.websocket_wire import WebSocket, joined, will_reset
 from tests.conformance.wire import notes
 from tests.support.server_waits import FACTOR
 from tests.support.websocket_frames import (
@@ -162,8 +162,7 @@ def test_a_client_that_is_lost(server: ServerProcess, sent: bytes, how: str) -> 
         ws.check_open()
         ws.send(sent)
         if how == "rst":
-            linger = (1).to_bytes(4, "little") + bytes(4)
-            ws.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            will_reset(ws)
     assert notes(server, 1) == ["disconnect 1006 "]
 
 

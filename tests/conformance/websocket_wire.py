@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import socket
+import struct
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -176,6 +178,11 @@ class WebSocket(Wire):
                 self.send(answer)
         with contextlib.suppress(ConnectionResetError):
             assert self.rest() == b""
+
+
+def will_reset(wire: Wire) -> None:
+    """Have the connection end with a reset when it is closed."""
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def joined(frames: Iterable[bytes]) -> bytes:

@@ -74,6 +74,7 @@ async def _tell(scope: Message, receive: Receive, send: Send) -> None:
     seen["query_string"] = scope["query_string"].decode("latin-1")
     seen["headers"] = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     seen["state"] = sorted(scope.get("state", {}))
+    seen["extensions"] = sorted(scope["extensions"])
     await send({"type": "websocket.send", "text": json.dumps(seen)})
     await _note_end(receive)
 
