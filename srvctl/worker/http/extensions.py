@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.broadcast import publish, subscribe
+from srvctl.broadcast.extension import BroadcastExtension
 
 if TYPE_CHECKING:
     from srvctl.worker.http.protocol import RequestHead
@@ -31,7 +31,7 @@ def offered(*, early_hints: bool, debug: bool) -> Extensions:
     """
     is_offered = {EARLY_HINT: early_hints, TRAILERS: True, PATHSEND: True, ZEROCOPYSEND: True, DEBUG: debug}
     available: Extensions = {name: {} for name, is_wanted in is_offered.items() if is_wanted}
-    return available | {BROADCAST: {"publish": publish, "subscribe": subscribe}}
+    return available | {BROADCAST: BroadcastExtension()}
 
 
 def usable(available: Extensions, head: RequestHead) -> Extensions:
