@@ -171,6 +171,12 @@ def check(mine: Outcome, stream: bytes, agreement: Agreement | None, *, name: st
         # Its list of close codes does not have the latest of IANA's registry.
         assert theirs.events[len(mine.events)][:2] == ("close", 1014)
         return
+    surplus = mine.events[len(theirs.events) :]
+    if name == "wsproto" and theirs.violation == 1007 and surplus:
+        # Its decoder waits for the third byte of a surrogate; control frames may come before that.
+        assert mine.events[: len(theirs.events)] == theirs.events
+        assert all(isinstance(event, tuple) for event in surplus)
+        return
     if name == "wsproto" and theirs.violation and not mine.violation:
         # It judges some heads only with the bytes that follow, and no length before the payload is too much.
         assert mine.events == theirs.events

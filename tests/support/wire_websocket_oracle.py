@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 SIZE: Final = 1 << 20  #: bytes; of the largest message
 INVALID_DATA: Final = 1007
+#: What surrogates begin with: CPython's decoder waits for the third byte, although none can follow (RFC 3629
+#: section 4), and we do not.
+_SURROGATES: Final = [bytes((0xED, byte)) for byte in range(0xA0, 0xC0)]
 UNDEFINED: Final = 1011  #: what websockets says when our `_Deflate` gives up
 
 
@@ -178,6 +181,8 @@ class _Texts:
             self._parts = []
         try:
             self._parts.append(data if self._decoder is None else self._decoder.decode(data, frame.fin))
+            if self._decoder is not None and self._decoder.getstate()[0][:2] in _SURROGATES:
+                self._decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             self._outcome.violation = INVALID_DATA
             return

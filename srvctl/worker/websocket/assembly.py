@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.worker.websocket.protocol import INVALID_DATA, POLICY_VIOLATION, TOO_BIG, Violation
 
 if TYPE_CHECKING:
     from srvctl.worker.websocket.protocol import Data, MessageLimits
 
+_MANY: Final = 256  #: pieces, which are joined
 _SURROGATES: Final = b"\xed\xa0"  #: what their encodings begin with, from the first
 _BEHIND_SURROGATES: Final = b"\xee"  #: to before this
 _new_decoder: Final = codecs.getincrementaldecoder("utf-8")
@@ -30,14 +31,24 @@ class Assembly:
         room: Bytes that may still come.
     """
 
-    __slots__ = ("_decoder", "_fragments", "_limits", "_pieces", "_text", "is_compressed", "room")
+    __slots__ = (
+        "_decoder",
+        "_fragments",
+        "_joined",
+        "_limits",
+        "_nothing",
+        "_pieces",
+        "is_compressed",
+        "room",
+    )
 
     def __init__(self, limits: MessageLimits, *, is_text: bool, is_compressed: bool) -> None:
         self._limits = limits
         self._fragments = 0
         self._decoder = _new_decoder() if is_text else None
-        self._text: list[str] = []
-        self._pieces: list[bytes] = []
+        self._nothing: Any = "" if is_text else b""
+        self._pieces: list[Any] = []
+        self._joined = 0  #: how many of them were made of small ones, which cost much more than they hold
         self.is_compressed = is_compressed
         self.room = limits.size
 
@@ -65,10 +76,11 @@ class Assembly:
         self.room -= len(piece)
         if self.room < 0:
             raise too_big()
-        if self._decoder is None:
-            self._pieces.append(piece)
-        else:
-            self._text.append(self._decode(self._decoder, piece))
+        pieces, joined = self._pieces, self._joined
+        pieces.append(piece if self._decoder is None else self._decode(self._decoder, piece))
+        if len(pieces) - joined == _MANY:
+            pieces[joined:] = [self._nothing.join(pieces[joined:])]
+            self._joined = joined + 1
 
     def finish(self) -> Data:
         """Return the message.
@@ -76,10 +88,10 @@ class Assembly:
         Raises:
             Violation: It is no text, because it ends inside a character.
         """
-        if self._decoder is None:
-            return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._decode(self._decoder, b"", is_last=True)
-        return self._text[0] if len(self._text) == 1 else "".join(self._text)
+        if self._decoder is not None:
+            self._decode(self._decoder, b"", is_last=True)
+        data: Data = self._pieces[0] if len(self._pieces) == 1 else self._nothing.join(self._pieces)
+        return data
 
     @staticmethod
     def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, *, is_last: bool = False) -> str:
