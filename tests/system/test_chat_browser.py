@@ -177,6 +177,9 @@ def test_it_fits_the_screen(
         for text in said:
             one.say(text)
         one.wait_said(*said)
+        with window(browser) as elsewhere:
+            ChatPage(elsewhere, server.url, "other", "r" * 40).say("last")
+            one.wait_said(*said, "last")
         for element in ("document.documentElement", "document.getElementById('log')"):
             assert page.evaluate(f"{element}.scrollWidth <= {element}.clientWidth")
         box, room = one.said.last.bounding_box(), page.locator("#say").bounding_box()
