@@ -5,7 +5,7 @@ Called by the event loop, the codec, the session and the server's timers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from srvctl.worker.http.link import Link
 from srvctl.worker.timers import NEVER
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from srvctl.worker.websocket.inbox import MessageInbox
     from srvctl.worker.websocket.protocol import FrameCodec
     from srvctl.worker.websocket.session import WebSocketSession
+
+_MOST_AT_ONCE: Final = 64  #: frames of one client, before others have their turn
 
 
 class WebSocketConnection(Link):
@@ -50,6 +52,7 @@ class WebSocketConnection(Link):
         "_session",
         "_settings",
         "_unread",
+        "_unread_from",
         "codec",
         "leave_at",
     )
@@ -66,6 +69,7 @@ class WebSocketConnection(Link):
         inbox.on_room = self._read_soon
         self._keepalive = KeepAlive(settings.ping_interval, settings.ping_timeout, server.now())
         self._unread = b""  #: received, and not looked at while there is no room for more messages
+        self._unread_from = 0  #: where in it
         self._pong_due: bytes | None = None  #: the payload of a ping that is answered when the client reads
         self._is_closed_by_us = False  #: a close frame was sent
         self._close_by = NEVER  #: when the client has to have answered it
@@ -87,13 +91,15 @@ class WebSocketConnection(Link):
             return
         self._keepalive.has_heard = True
         if self._unread:
-            self._unread += data
+            self._unread = self._unread[self._unread_from :] + data
+            self._unread_from = 0
         else:
-            self._read(data)
+            self._read(data, 0)
 
     def eof_received(self) -> bool:
         """End the connection with a client that sends nothing more; return that nothing is due to it."""
-        self._read_on()  # what came with the request
+        while self._unread and not (self._is_closing or self._inbox.is_full):
+            self._read_on()  # what came with the request, before it is forgotten
         if not self._is_closing:
             self._close()
             self._session.ended(ABNORMAL, "")
@@ -116,20 +122,27 @@ class WebSocketConnection(Link):
 
     # -- reading ---------------------------------------------------------------------------------------
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: bytes, start: int) -> None:
         """Give the codec what there is room for, and keep the rest."""
-        reached, size = 0, len(data)
+        reached, size, frames = start, len(data), 0
         try:
             while reached < size:
-                if self._inbox.is_full and not self._is_closed_by_us:
-                    self._unread = data[reached:]
-                    self._pause_reading()
+                if frames == _MOST_AT_ONCE or (self._inbox.is_full and not self._is_closed_by_us):
+                    self._keep(data, reached)
                     return
                 reached = self.codec.feed(data, reached)
+                frames += 1
                 if self._is_closing:
                     return
         except Violation as violation:
             self._fail(violation)
+
+    def _keep(self, data: bytes, reached: int) -> None:
+        """Read no more for now; either the application takes something, or others have had their turn."""
+        self._unread, self._unread_from = data, reached
+        self._pause_reading()
+        if not self._inbox.is_full or self._is_closed_by_us:
+            self._read_soon()
 
     def _read_soon(self) -> None:
         """Read on, but not at once: the application is at work."""
@@ -140,7 +153,7 @@ class WebSocketConnection(Link):
             return
         data, self._unread = self._unread, b""
         if data:
-            self._read(data)
+            self._read(data, self._unread_from)
         if self._reading_paused and not self._unread:
             self._keepalive.has_heard = True  # what it may have sent was kept from being read
             self._resume_reading()

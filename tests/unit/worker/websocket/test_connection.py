@@ -179,3 +179,21 @@ def test_a_websocket_that_is_accepted_while_the_worker_ends_is_closed_in_order()
         world.advance(1)
         assert [got.code for got in wire.frames] == [1012]
         wire.sends(close(1012))
+
+
+def test_a_flood_of_small_messages_lets_others_have_their_turn() -> None:
+    """One read can hold tens of thousands."""
+    with SocketWorld() as world:
+        wire, player = world.open()
+
+        async def echo() -> None:
+            while (message := await player.receive())["type"] == "websocket.receive":
+                await player.send({**message, "type": "websocket.send"})
+
+        player.does(echo)
+        done_before_others: list[int] = []
+        world.loop.call_soon(lambda: wire.link.data_received(1000 * text("a")))
+        world.loop.call_soon(lambda: done_before_others.append(len(wire.frames)))
+        world.turn()
+        assert done_before_others[0] < 100
+        assert done_before_others[0] + len(wire.frames) == 1000
