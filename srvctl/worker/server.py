@@ -87,7 +87,7 @@ class Server:
         self.limits, self.timeouts = limits, timeouts = settings.limits, settings.timeouts
         self.is_draining = False
         self.logger = logging.getLogger("srvctl.error")
-        self.connections: set[Link] = set()
+        self.connections: dict[Link, None] = {}  #: oldest first
         self.timers: TimerWheel[Link] = TimerWheel(_TICK)
         self.next_look = self.idle_from = self.idle_deadline = 0.0
         self.max_body_size = limits.request_body_size or _UNLIMITED
@@ -171,7 +171,7 @@ class Server:
     def connection_closed(self, connection: Link) -> None:
         """Forget a connection."""
         self.timers.remove(connection)
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         self._note_quiet()
 
     def request_done(self, cycle: RequestCycle) -> None:

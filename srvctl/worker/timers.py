@@ -33,7 +33,7 @@ class TimerWheel(Generic[T]):
 
     def __init__(self, tick: float) -> None:
         self._tick = tick
-        self._buckets: dict[int, set[T]] = {}
+        self._buckets: dict[int, dict[T, None]] = {}  # in order, so that what happens can be repeated
 
     def place(self, item: T) -> None:
         """Put a thing where its deadline belongs."""
@@ -43,8 +43,8 @@ class TimerWheel(Generic[T]):
         number = int(item.deadline / self._tick) + 1
         bucket = self._buckets.get(number)
         if bucket is None:
-            bucket = self._buckets[number] = set()
-        bucket.add(item)
+            bucket = self._buckets[number] = {}
+        bucket[item] = None
         item.due = (number - 1) * self._tick
 
     def remove(self, item: T) -> None:
@@ -52,7 +52,7 @@ class TimerWheel(Generic[T]):
         if item.due != NEVER:
             number = round(item.due / self._tick) + 1
             bucket = self._buckets[number]
-            bucket.remove(item)
+            del bucket[item]
             if not bucket:
                 del self._buckets[number]
             item.due = NEVER

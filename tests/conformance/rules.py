@@ -1,6 +1,6 @@
 """What servers are known to get wrong, numbered; a case that holds srvctl to one says so.
 
-Rules about WebSocket and HTTP/2 are left out: srvctl does not speak them.
+Those about WebSockets are in `websocket_rules`; those about HTTP/2 are left out: srvctl does not speak it.
 """
 
 from __future__ import annotations

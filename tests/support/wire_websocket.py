@@ -150,7 +150,8 @@ class SocketWire(Wire):
     def status(self) -> int:
         """The status of the answer to the handshake, which is taken; 0 without one."""
         if not self.head:
-            head, end, rest = self.got.partition(_HEAD_END)
+            self._frames_from += self.got
+            head, end, rest = self._frames_from.partition(_HEAD_END)
             if not end:
                 return 0
             self.head, self._frames_from = head, rest

@@ -82,7 +82,7 @@ class HttpConnection(Link):
         self._scopes = server.make_scopes(transport, self.peer)
         if server.access is not None:
             self._access = ConnectionAccess(server.access, self._scopes)
-        server.connections.add(self)
+        server.connections[self] = None
         self._idle_from = server.now()
         self._wait_until(self._idle_from + server.timeouts.request_head)
 

@@ -87,7 +87,7 @@ class Link(asyncio.Protocol):
         if self._runner is not None:
             self._runner.dedicate(self)
         self._transport.set_protocol(self)
-        self._server.connections.add(self)  # first: a worker that ends may wait for the last one
+        self._server.connections[self] = None  # first: a worker that ends may wait for the last one
         self._server.connection_closed(other)
 
     # -- flow control ----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def leave_times(count: int, start: float, spread: float) -> list[float]:
 
 
 def spread_leaves(connections: Iterable[Link], start: float, spread: float) -> None:
-    """Tell each WebSocket among the connections when it is to be closed."""
+    """Tell each WebSocket among the connections when it is to be closed, the oldest one first."""
     sockets = [connection for connection in connections if isinstance(connection, WebSocketConnection)]
     for socket, time in zip(sockets, leave_times(len(sockets), start, spread), strict=True):
         socket.leave_at = time
