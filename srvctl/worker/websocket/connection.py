@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from srvctl.worker.websocket.protocol import FrameCodec
     from srvctl.worker.websocket.session import WebSocketSession
 
-_MOST_AT_ONCE: Final = 64  #: frames of one client, before others have their turn
+_ONE_TURN: Final = range(64)  #: so many frames of one client are read before others have their turn
 
 
 class WebSocketConnection(Link):
@@ -124,18 +124,18 @@ class WebSocketConnection(Link):
 
     def _read(self, data: bytes, start: int) -> None:
         """Give the codec what there is room for, and keep the rest."""
-        reached, size, frames = start, len(data), 0
+        inbox, size = self._inbox, len(data)
         try:
-            while reached < size:
-                if frames == _MOST_AT_ONCE or (self._inbox.is_full and not self._is_closed_by_us):
-                    self._keep(data, reached)
-                    return
-                reached = self.codec.feed(data, reached)
-                frames += 1
-                if self._is_closing:
+            for _ in _ONE_TURN:
+                if inbox.is_full and not self._is_closed_by_us:
+                    break
+                start = self.codec.feed(data, start)
+                if start == size or self._is_closing:
                     return
         except Violation as violation:
             self._fail(violation)
+        else:
+            self._keep(data, start)
 
     def _keep(self, data: bytes, reached: int) -> None:
         """Read no more for now; either the application takes something, or others have had their turn."""
