@@ -64,8 +64,8 @@ def agree(offers: Iterable[str]) -> Agreement | None:
             continue
         try:
             parameters, agreed = factory.process_request_params(offered, [])
-        except NegotiationError:  # section 7: an offer that cannot be met is passed over
-            continue
+        except (NegotiationError, ValueError):  # older versions of the library stumble over windows of 8 bits
+            continue  # section 7: an offer that cannot be met is passed over
         return Agreement(
             build_extension([(agreed.name, parameters)]),
             client_bits=agreed.remote_max_window_bits,
