@@ -184,6 +184,10 @@ def check(mine: Outcome, stream: bytes, agreement: Agreement | None, *, name: st
         assert later.violation or theirs.violation == 1009
         return
     assert mine.events == theirs.events
+    if name == "wsproto" and agreement is not None and mine.violation == 1007:
+        # It inflates what is said inside a compressed message before it looks whether it may be said there.
+        assert theirs.violation in {1002, 1007}
+        return
     # What is wrong with the head of a frame we say before we look at its length or at its payload.
     assert mine.violation == theirs.violation or (mine.violation == 1002 and theirs.violation)
 
