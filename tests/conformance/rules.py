@@ -56,12 +56,18 @@ covered: Final[dict[int, list[str]]] = {}  #: the names of the tests, by rule
 Test = TypeVar("Test", bound="Callable[..., object]")
 
 
-def rule(*numbers: int) -> Callable[[Test], Test]:
-    """Note which rules a test holds srvctl to."""
+def noting_in(covered: dict[int, list[str]]) -> Callable[..., Callable[[Test], Test]]:
+    """Return a decorator that notes which rules, by their numbers, a test holds srvctl to."""
 
-    def note(test: Test) -> Test:
-        for number in numbers:
-            covered.setdefault(number, []).append(test.__name__)
-        return test
+    def rule(*numbers: int) -> Callable[[Test], Test]:
+        def note(test: Test) -> Test:
+            for number in numbers:
+                covered.setdefault(number, []).append(test.__name__)
+            return test
 
-    return note
+        return note
+
+    return rule
+
+
+rule: Final = noting_in(covered)

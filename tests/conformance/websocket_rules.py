@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.conformance.rules import noting_in
 
 RULES: Final = {
     17: "send() after the client left raises OSError",
@@ -22,16 +21,4 @@ RULES: Final = {
     47: "the subprotocol is one that was offered",
 }
 covered: Final[dict[int, list[str]]] = {}  #: the names of the tests, by rule
-
-Test = TypeVar("Test", bound="Callable[..., object]")
-
-
-def rule(*numbers: int) -> Callable[[Test], Test]:
-    """Note which rules a test holds srvctl to."""
-
-    def note(test: Test) -> Test:
-        for number in numbers:
-            covered.setdefault(number, []).append(test.__name__)
-        return test
-
-    return note
+rule: Final = noting_in(covered)

@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from srvctl.settings.groups import HttpSettings, LimitSettings, Settings, TimeoutSettings
+from srvctl.settings.groups import HttpSettings, LimitSettings, Settings, TimeoutSettings, WsSettings
 from srvctl.worker.server import Server
 
 if TYPE_CHECKING:
@@ -365,6 +365,7 @@ class World:
         limits: dict[str, Any] | None = None,
         timeouts: dict[str, Any] | None = None,
         http: dict[str, Any] | None = None,
+        ws: dict[str, Any] | None = None,
     ) -> None:
         self.loop = StillLoop()
         self.calls: list[Call] = []
@@ -373,6 +374,7 @@ class World:
             limits=LimitSettings(**limits or {}),
             timeouts=TimeoutSettings(**timeouts or {}),
             http=HttpSettings(**http or {}),
+            ws=WsSettings(**ws or {}),
         )
 
         async def make() -> Server:

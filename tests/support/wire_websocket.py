@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from srvctl.settings.groups import HttpSettings, LimitSettings, Settings, TimeoutSettings, WsSettings
-from srvctl.worker.server import Server
-from tests.support.wire import FakeTransport, StillLoop, Wire, World
+from tests.support.wire import FakeTransport, Wire, World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -260,6 +257,8 @@ class Player:
 class SocketWorld(World):
     """A worker's server that speaks WebSocket."""
 
+    calls: list[Any]  # each is a `Player`
+
     def __init__(
         self,
         application: Callable[..., Awaitable[object]] | None = None,
@@ -269,20 +268,7 @@ class SocketWorld(World):
         http: dict[str, Any] | None = None,
         **ws: Any,
     ) -> None:
-        self.loop = StillLoop()
-        self.calls: list[Any] = []
-        self.wires: list[Any] = []
-        settings = Settings(
-            limits=LimitSettings(**limits or {}),
-            timeouts=TimeoutSettings(**timeouts or {}),
-            http=HttpSettings(**http or {}),
-            ws=WsSettings(**ws),
-        )
-
-        async def make() -> Server:
-            return Server(application or self._serve, settings, state=None, context=contextvars.Context())
-
-        self.server = self.loop.run_until_complete(make())
+        super().__init__(application, limits=limits, timeouts=timeouts, http=http, ws=ws)
 
     async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         player = Player(self, scope, receive, send)

@@ -68,9 +68,14 @@ def parse_line(line: bytes) -> RequestLine:
     raise bad_request("malformed HTTP version")
 
 
+def is_token(name: bytes) -> bool:
+    """Return whether these bytes are a token (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(name) is not None
+
+
 def _unusual_method(method: bytes) -> str:
     """Any token is a method; one with small letters is no word of HTTP, and ASGI could not tell it apart."""
-    if not _TOKEN.fullmatch(method) or method != method.upper():
+    if not is_token(method) or method != method.upper():
         raise bad_request("invalid method")
     return method.decode()
 
@@ -124,7 +129,7 @@ def _remember(line: bytes, field: tuple[bytes, bytes], known: dict[bytes, tuple[
 
 def _new_name(name: bytes) -> bytes:
     """Return a name in lower case, if it is one."""
-    if not _TOKEN.fullmatch(name):  # also a folded line (RFC 9112 section 5.2), as it begins with a blank
+    if not is_token(name):  # also a folded line (RFC 9112 section 5.2), as it begins with a blank
         raise bad_request("invalid header field name")
     lower = name.lower()
     if len(name) <= _LONGEST_REMEMBERED:
@@ -156,11 +161,6 @@ def make_head(line: RequestLine, fields: Fields) -> RequestHead:
         _take_special(head, special)
     head.is_plain = version == "1.1" and method != "HEAD" and not head.takes_trailers
     return head
-
-
-def is_token(name: bytes) -> bool:
-    """Return whether these bytes are a token (RFC 9110 section 5.6.2)."""
-    return _TOKEN.fullmatch(name) is not None
 
 
 def _take_special(head: RequestHead, fields: Headers) -> None:

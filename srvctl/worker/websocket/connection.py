@@ -177,20 +177,22 @@ class WebSocketConnection(Link):
 
     def close_received(self, code: int, reason: str) -> None:
         """Close, and answer a close that was not ours."""
-        if not self._is_closed_by_us:
-            self.write(self.codec.close(code, ""))
-            self._is_closed_by_us = True
+        self._send_close(code, "")
         self._close_lingering()
         self._session.ended(code, reason)
 
     def _fail(self, violation: Violation) -> None:
         """Close the WebSocket of a client that broke a rule, and read nothing more of it."""
         self._server.refusals.note(f"A WebSocket was closed with {violation.code}: {violation}")
-        if not self._is_closed_by_us:
-            self.write(self.codec.close(violation.code, str(violation)))
-            self._is_closed_by_us = True
+        self._send_close(violation.code, str(violation))
         self._close_lingering()
         self._session.ended(violation.code, str(violation))
+
+    def _send_close(self, code: int, reason: str) -> None:
+        """Send a close frame, unless one was sent."""
+        if not self._is_closed_by_us:
+            self.write(self.codec.close(code, reason))
+            self._is_closed_by_us = True
 
     # -- called by the session -------------------------------------------------------------------------
 
@@ -198,8 +200,7 @@ class WebSocketConnection(Link):
         """Send a close frame and wait for that of the client."""
         if self._is_closed_by_us or self._is_closing:
             return
-        self.write(self.codec.close(code, reason))
-        self._is_closed_by_us = True
+        self._send_close(code, reason)
         self._close_by = self._server.now() + self._settings.close_timeout
         self._watch()
         if self._reading_paused:  # what still comes is not kept, but for the client's close
