@@ -1,13 +1,13 @@
-"""Messages between the master and one worker, and their bytes: one JSON object a line.
+"""Messages between the master and one child, a worker or a mold, and their bytes: one JSON object a line.
 
-Pure: whoever owns the socket feeds bytes in and sends bytes out. The master trusts no worker: a line
+Pure: whoever owns the socket feeds bytes in and sends bytes out. The master trusts no child: a line
 that is too long, not JSON or not a known message is a `ChannelError`, never an exception of another kind.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Final
 
 #: Two texts fit however JSON escapes them; a worker that sends more without a newline is broken.
@@ -22,13 +22,20 @@ class ChannelError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Hello:
+    """Worker to master, first of all: it exists. Of a worker that a mold forked, only this tells the pid."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Worker to master: startup is complete, connections are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Worker to master: the application cannot be served; the worker exits after this."""
+    """Worker or mold to master: the application cannot be served; the sender exits after this."""
 
     message: str
     details: str
@@ -50,20 +57,94 @@ class DrainAsked:
     last: bool
 
 
-Message = Ready | Failed | Draining | DrainAsked
+@dataclass(frozen=True, slots=True)
+class ProbeAsked:
+    """Master to worker: ask the application for this path, inside the process.
+
+    Attributes:
+        probe: Number of the question, for the answer.
+        path: What is asked for.
+        timeout: Seconds the application has.
+    """
+
+    probe: int
+    path: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """Worker to master: what came of a `ProbeAsked`.
+
+    Attributes:
+        probe: Number of the question.
+        status: Of the response; 0 where there was none.
+        details: Why there was none.
+    """
+
+    probe: int
+    status: int
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoldReady:
+    """Mold to master: the application is imported.
+
+    Attributes:
+        objection: Why no worker should be forked from it; empty where there is no reason.
+    """
+
+    objection: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForkAsked:
+    """Master to mold: fork a worker. Its channel and its board come along as descriptors, in this order.
+
+    Attributes:
+        worker: Number of the worker.
+        slot: The place it is for.
+    """
+
+    worker: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForkFailed:
+    """Mold to master: there is no such worker, and why."""
+
+    worker: int
+    reason: str
+
+
+Message = (
+    Hello | Ready | Failed | Draining | DrainAsked | ProbeAsked | Probed | MoldReady | ForkAsked | ForkFailed
+)
 _KINDS: Final[dict[str, type[Message]]] = {
+    "hello": Hello,
     "ready": Ready,
     "failed": Failed,
     "draining": Draining,
     "drain": DrainAsked,
+    "probe": ProbeAsked,
+    "probed": Probed,
+    "mold-ready": MoldReady,
+    "fork": ForkAsked,
+    "fork-failed": ForkFailed,
 }
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+_TYPES: Final[dict[str, type]] = {"str": str, "int": int, "float": float, "bool": bool}
+_FIELDS: Final = {
+    kind: {field.name: _TYPES[str(field.type)] for field in fields(kind)} for kind in _KINDS.values()
+}
 
 
 def encode(message: Message) -> bytes:
     """Return the line that carries a message; long texts lose their beginning."""
-    fields = {key: _shorten(value) for key, value in asdict(message).items()}
-    return json.dumps({"type": _NAMES[type(message)], **fields}).encode() + b"\n"
+    values = {key: _shorten(value) for key, value in asdict(message).items()}
+    return json.dumps({"type": _NAMES[type(message)], **values}).encode() + b"\n"
 
 
 def _shorten(value: object) -> object:
@@ -78,17 +159,14 @@ def decode(line: bytes) -> Message:
     """
     _check_length(line)
     try:
-        fields = json.loads(line)
-        kind = _KINDS[fields.pop("type")]
-        message = kind(**fields)
+        values = json.loads(line)
+        kind = _KINDS[values.pop("type")]
+        message = kind(**values)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ChannelError(f"not a message: {line[:80]!r}") from error
-    if any(type(value) is not _FIELD_TYPES[name] for name, value in fields.items()):
+    if any(type(value) is not _FIELDS[kind][name] for name, value in values.items()):
         raise ChannelError(f"a field has the wrong type: {line[:80]!r}")
     return message
-
-
-_FIELD_TYPES: Final = {"message": str, "details": str, "last": bool}
 
 
 class Decoder:

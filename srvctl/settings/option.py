@@ -7,6 +7,7 @@ reference documentation; nothing about a setting is written twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
 #: What a group tells pydantic, which reads it when it validates: a key that no field declares is an error.
 FORBID_UNKNOWN: Final = {"extra": "forbid"}
+
+
+class Change(Enum):
+    """What it takes for a changed setting to be obeyed, once a reload has read it.
+
+    The value is how the reference says it.
+    """
+
+    LIVE = "live"  #: the master obeys it as soon as the reload is done
+    ROLLING = "rolling"  #: the workers that the reload brings obey it
+    RESTART = "restart"  #: a reload keeps the old value, and says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,7 @@ class Option:
         takes_word: The flag takes ``true`` or ``false`` instead of having an opposite.
         minimum: Smallest number allowed, inclusive.
         maximum: Largest number allowed, inclusive.
+        change: When a changed value is obeyed.
     """
 
     help: str
@@ -43,6 +56,7 @@ class Option:
     takes_word: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    change: Change = Change.ROLLING
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Add the bounds to the schema of the type; called by pydantic when it validates a group."""

@@ -34,7 +34,7 @@ def settings_page() -> str:
     parts = [_NOTE, "# Settings", _PRECEDENCE, _UNITS]
     for group in groups():
         rows = [_row(setting) for setting in catalog().values() if setting.group == group]
-        heading = ("Key", "Flag", "Environment", "Default", "Meaning")
+        heading = ("Key", "Flag", "Environment", "Default", "Reload", "Meaning")
         parts += [f"## [{group}] {title(group)}", _table(heading, rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -66,7 +66,10 @@ TOML or YAML). The first of these that gives it wins:
 Where to listen is decided as a whole: the first source that sets `bind`, `uds`, `fd`, or `host` or `port`
 decides which of these ways is taken, and the other ways in later sources count as not set.
 
-An empty variable counts as not set. `srvctl check` prints every value and where it came from."""
+An empty variable counts as not set. `srvctl check` prints every value and where it came from.
+
+The column Reload says when a changed value is obeyed: `live` as soon as a reload is done, `rolling` in the
+workers that the reload brings, `restart` only after a restart."""
 
 _UNITS = """\
 A duration is a number of seconds or a number with `ms`, `s`, `m`, `h` or `d`. A size is a number of bytes or
@@ -85,6 +88,7 @@ def _row(setting: Setting) -> tuple[str, ...]:
         + "".join(f", `{other}`" for other in (*setting.option.aliases, off) if other),
         "<br>".join(f"`{variable}`" for variable in variables),
         _default(setting),
+        setting.option.change.value,
         setting.option.help,
     )
 

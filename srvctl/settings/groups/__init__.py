@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 
 from srvctl.settings.groups.app import AppSettings
 from srvctl.settings.groups.broadcast import BroadcastSettings
+from srvctl.settings.groups.control import ControlSettings
+from srvctl.settings.groups.health import HealthSettings
+from srvctl.settings.groups.hooks import HookSettings
 from srvctl.settings.groups.http import HttpSettings
+from srvctl.settings.groups.ledger import LedgerSettings
 from srvctl.settings.groups.limits import LimitSettings
 from srvctl.settings.groups.log import LogLevel, LogSettings
 from srvctl.settings.groups.proxy import ProxySettings
+from srvctl.settings.groups.reload import ReloadSettings
 from srvctl.settings.groups.server import ServerSettings
 from srvctl.settings.groups.timeouts import TimeoutSettings
 from srvctl.settings.groups.tls import TlsSettings
@@ -23,11 +28,16 @@ from srvctl.settings.groups.ws import WsSettings
 __all__ = [
     "AppSettings",
     "BroadcastSettings",
+    "ControlSettings",
+    "HealthSettings",
+    "HookSettings",
     "HttpSettings",
+    "LedgerSettings",
     "LimitSettings",
     "LogLevel",
     "LogSettings",
     "ProxySettings",
+    "ReloadSettings",
     "ServerSettings",
     "Settings",
     "TimeoutSettings",
@@ -44,6 +54,9 @@ class Settings:
     app: AppSettings = field(default_factory=AppSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     workers: WorkersSettings = field(default_factory=WorkersSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
+    reload: ReloadSettings = field(default_factory=ReloadSettings)
+    hooks: HookSettings = field(default_factory=HookSettings)
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
@@ -52,3 +65,5 @@ class Settings:
     proxy: ProxySettings = field(default_factory=ProxySettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from srvctl.settings.option import FORBID_UNKNOWN, Option
+from srvctl.settings.option import FORBID_UNKNOWN, Change, Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,26 @@ class ServerSettings:
     fd: Annotated[
         int | None,
         Option("Inherited socket to listen on.", "--fd", env=("UVICORN_FD",), minimum=0),
+    ] = None
+    name: Annotated[
+        str,
+        Option(
+            "Name of this instance, for srvctl's other commands; by default that of the file given with -c, "
+            "or of the application.",
+            "--name",
+            "NAME",
+            change=Change.RESTART,
+        ),
+    ] = ""
+    pid_file: Annotated[
+        str | None,
+        Option(
+            "File that holds the master's pid and is locked as long as it lives.",
+            "--pid-file",
+            "PATH",
+            aliases=("--pid",),
+            change=Change.RESTART,
+        ),
     ] = None
     backlog: Annotated[
         int,

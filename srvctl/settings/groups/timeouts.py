@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from srvctl.settings.option import FORBID_UNKNOWN, Option
+from srvctl.settings.option import FORBID_UNKNOWN, Change, Option
 from srvctl.settings.units import Seconds  # noqa: TC001 - pydantic resolves them at run time
 
 
@@ -21,8 +21,20 @@ class TimeoutSettings:
             "Time a worker has to import the application and finish its startup.",
             "--timeout-boot",
             "DURATION",
+            change=Change.LIVE,
         ),
     ] = 60.0
+    drain_delay: Annotated[
+        Seconds,
+        Option(
+            "Time srvctl goes on accepting connections after it was asked to stop, so that load balancers "
+            "notice in time. A second request to stop ends it.",
+            "--drain-delay",
+            "DURATION",
+            aliases=("--timeout-drain-delay",),
+            change=Change.LIVE,
+        ),
+    ] = 0.0
     graceful_shutdown: Annotated[
         Seconds,
         Option(

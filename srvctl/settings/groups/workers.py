@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from srvctl.settings.option import FORBID_UNKNOWN, Option
+from srvctl.settings.option import FORBID_UNKNOWN, Change, Option
+from srvctl.settings.units import Bytes, Seconds  # noqa: TC001 - pydantic resolves them at run time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +23,152 @@ class WorkersSettings:
             "N|auto",
             env=("UVICORN_WORKERS", "WEB_CONCURRENCY"),
             minimum=1,
+            change=Change.LIVE,
         ),
     ] = 1
+    preload: Annotated[
+        Literal["auto", "on", "off"],
+        Option(
+            "Import the application once, in a process that workers are forked from; auto does not if the "
+            "import starts threads, opens sockets or makes an event loop.",
+            "--preload",
+        ),
+    ] = "auto"
     loop: Annotated[
         Literal["auto", "uvloop", "asyncio"],
         Option("Event loop; auto takes uvloop where it is installed.", "--loop", env=("UVICORN_LOOP",)),
     ] = "auto"
     max_surge: Annotated[
         int,
-        Option("Workers started beyond the count at a time during a reload.", "--max-surge", minimum=1),
+        Option(
+            "Workers that may run beyond the count at a time while others are replaced, for whatever reason.",
+            "--max-surge",
+            minimum=1,
+            change=Change.LIVE,
+        ),
     ] = 1
+    max_requests: Annotated[
+        int,
+        Option(
+            "Requests after which a worker is replaced. 0: no limit.",
+            "--max-requests",
+            aliases=("--limit-max-requests",),
+            env=("UVICORN_LIMIT_MAX_REQUESTS",),
+            minimum=0,
+            change=Change.LIVE,
+        ),
+    ] = 0
+    max_requests_jitter: Annotated[
+        int,
+        Option(
+            "Largest random number of requests added to workers.max_requests, for each worker anew.",
+            "--max-requests-jitter",
+            aliases=("--limit-max-requests-jitter",),
+            env=("UVICORN_LIMIT_MAX_REQUESTS_JITTER",),
+            minimum=0,
+            change=Change.LIVE,
+        ),
+    ] = 0
+    max_lifetime: Annotated[
+        Seconds,
+        Option(
+            "Time after which a worker is replaced. 0: no limit.",
+            "--max-lifetime",
+            "DURATION",
+            change=Change.LIVE,
+        ),
+    ] = 0.0
+    max_lifetime_jitter: Annotated[
+        Seconds,
+        Option(
+            "Longest random time added to workers.max_lifetime, for each worker anew.",
+            "--max-lifetime-jitter",
+            "DURATION",
+            change=Change.LIVE,
+        ),
+    ] = 0.0
+    max_memory: Annotated[
+        Bytes,
+        Option(
+            "Memory (PSS) beyond which a worker is replaced, if three samples in a row show it. 0: no limit.",
+            "--max-memory",
+            "SIZE",
+            change=Change.LIVE,
+        ),
+    ] = 0
+    recycle_spacing: Annotated[
+        Seconds,
+        Option(
+            "Shortest time between the beginnings of two replacements that a limit caused.",
+            "--recycle-spacing",
+            "DURATION",
+            change=Change.LIVE,
+        ),
+    ] = 1.0
+    user: Annotated[
+        str | None,
+        Option(
+            "User, by name or number, that the application runs as; needs a master that is root.",
+            "--user",
+            "USER",
+        ),
+    ] = None
+    group: Annotated[
+        str | None,
+        Option(
+            "Group, by name or number, that the application runs as; by default that of workers.user.",
+            "--group",
+            "GROUP",
+        ),
+    ] = None
+    supplementary_groups: Annotated[
+        tuple[str, ...],
+        Option(
+            "Further group of the workers; repeatable. By default those that workers.user is in.",
+            "--supplementary-group",
+            "GROUP",
+        ),
+    ] = ()
+    umask: Annotated[
+        str | None,
+        Option("Mode bits that files made by the application do not get, in octal.", "--umask", "MODE"),
+    ] = None
+    nice: Annotated[
+        int | None,
+        Option("Niceness of the workers, from -20 to 19.", "--nice", minimum=-20, maximum=19),
+    ] = None
+    cpu_affinity: Annotated[
+        str | None,
+        Option(
+            "CPUs that workers run on: a list such as 0-3,8 for all of them; auto gives each slot one of "
+            "those that srvctl may use.",
+            "--cpu-affinity",
+            "CPUS|auto",
+        ),
+    ] = None
+    rlimits: Annotated[
+        tuple[str, ...],
+        Option(
+            "Limit of the kernel for each worker, as NAME=SOFT or NAME=SOFT:HARD with the names of "
+            "setrlimit(2), such as nofile=65536; repeatable.",
+            "--rlimit",
+            "NAME=LIMIT",
+        ),
+    ] = ()
+    oom_score: Annotated[
+        int,
+        Option(
+            "What is added to the OOM score of workers, so that the kernel ends one of them before the "
+            "master.",
+            "--oom-score",
+            minimum=0,
+            maximum=1000,
+        ),
+    ] = 100
+    no_new_privs: Annotated[
+        bool,
+        Option(
+            "Keep workers, and whatever they start, from gaining privileges by setuid programs.",
+            "--no-new-privs",
+        ),
+    ] = False
