@@ -1,0 +1,235 @@
+"""What one worker tells without being asked: numbers, its last lines and its stacks, in shared memory.
+
+Pure: whoever mapped the memory passes it in. A worker writes its own board and nobody else's, the master
+reads it at any time, also after the worker's death. It trusts no byte of it: nonsense is read as nothing.
+
+Layout of a board, which is a file without a name: a page of 64-bit cells in the machine's byte order; a ring
+of the last bytes of stderr; and the room into which `faulthandler` writes with write(2), which is why the
+offset of the open file is to be `DUMP_OFFSET`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mmap import mmap
+
+    Board = bytes | bytearray | memoryview[int] | mmap
+    Cells = memoryview[int] | list[int]
+
+_PAGE: Final = 4096
+LINES_OFFSET: Final = _PAGE
+LINES_SIZE: Final = 2 * _PAGE  #: of the ring; a traceback of usual depth fits
+DUMP_OFFSET: Final = LINES_OFFSET + LINES_SIZE
+DUMP_SIZE: Final = 16 * _PAGE  #: of the room for stacks: some hundred threads
+SIZE: Final = DUMP_OFFSET + DUMP_SIZE
+
+#: A worker that is sent this writes the stacks of all its threads onto its board, whatever it is busy with;
+#: it does so only once it says `takes_dumps`, and before that would die of it. A real-time signal, because
+#: applications use those below; not one of the first, which libraries use for their timers and threads.
+DUMP_SIGNAL: Final = 42
+
+_MAGIC: Final = 0x7372_7663_746C_0001  #: "srvctl", and the version of the layout
+TREND_LENGTH: Final = 8
+_NANO: Final = 1_000_000_000
+_MICRO: Final = 1_000_000
+#: By how much the master may see one cell newer than another; a processor need not publish stores in order.
+_SKEW: Final = 64
+_FUTURE: Final = 1.0  #: seconds by which a beat may be later than the master's `now`, which is a little old
+_MOST_COUNTED: Final = 2**53
+_MOST_BYTES: Final = 2**56
+_MOST_SECONDS: Final = 10**9
+_COLOR: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Cell(IntEnum):
+    """Which number stands where."""
+
+    MAGIC = 0
+    BEAT_NS = 1  #: CLOCK_MONOTONIC at the last beat; 0 before the first
+    WAITED_NS = 2  #: how long the main thread had waited for a CPU by then
+    BEGUN = 3  #: requests handed to the application
+    FINISHED = 4  #: of these, the ones that it is done with
+    CUT = 5  #: requests whose response was left unfinished because the worker ended
+    ERRORS = 6  #: requests answered 5xx by the application or for it, or broken off by an exception
+    CONNECTIONS = 7
+    LAG_US = 8  #: how late the last beat was
+    LAG_MAX_US = 9
+    RSS = 10  #: bytes
+    TREND_EVERY = 11  #: seconds between the samples that follow
+    TREND_0 = 12  #: RSS, oldest first; 0 where there is no sample yet
+    TREND_7 = 19
+    TAKES_DUMPS = 20  #: 1 once `DUMP_SIGNAL` may be sent
+    LINES_END = 21  #: bytes of stderr so far; the ring's next is this modulo its size
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a worker's board says.
+
+    Attributes:
+        beat: When its loop last beat, in seconds of CLOCK_MONOTONIC; None before its server runs.
+        waited: Seconds its main thread had waited for a CPU by then; 0 where the kernel does not tell.
+        begun: Requests handed to the application, WebSockets among them.
+        finished: Of these, those the application is done with.
+        cut: Requests whose response was left unfinished because the worker ended.
+        errors: Requests answered 5xx by or for the application, or broken off by an exception of it.
+        connections: Connections with clients at the last beat.
+        lag: Seconds by which the last beat was late.
+        lag_max: The most that a beat was late by.
+        rss: Resident memory, in bytes; 0 before it is known.
+        rss_trend: Earlier values of it over the worker's life, oldest first.
+        trend_every: Seconds between these; doubles whenever they do not fit any more.
+        takes_dumps: It may be sent `DUMP_SIGNAL`.
+    """
+
+    beat: float | None
+    waited: float
+    begun: int
+    finished: int
+    cut: int
+    errors: int
+    connections: int
+    lag: float
+    lag_max: float
+    rss: int
+    rss_trend: tuple[int, ...]
+    trend_every: int
+    takes_dumps: bool
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the application is at work on."""
+        return max(self.begun - self.finished, 0)
+
+
+def read(buffer: Board, now: float) -> Reading | None:
+    """Return what a board says; None if it says nothing yet, or nonsense.
+
+    Args:
+        buffer: The board.
+        now: Seconds of CLOCK_MONOTONIC.
+    """
+    cells = _cells_of(buffer)
+    if cells is None:
+        return None
+    finished = cells[Cell.FINISHED]  # before what is begun, or a request between both looks would be too many
+    beat_ns = cells[Cell.BEAT_NS]
+    reading = Reading(
+        beat=beat_ns / _NANO if beat_ns else None,
+        waited=cells[Cell.WAITED_NS] / _NANO,
+        begun=cells[Cell.BEGUN],
+        finished=finished,
+        cut=cells[Cell.CUT],
+        errors=cells[Cell.ERRORS],
+        connections=cells[Cell.CONNECTIONS],
+        lag=cells[Cell.LAG_US] / _MICRO,
+        lag_max=cells[Cell.LAG_MAX_US] / _MICRO,
+        rss=cells[Cell.RSS],
+        rss_trend=tuple(sample for sample in cells[Cell.TREND_0 : Cell.TREND_7 + 1] if sample),
+        trend_every=cells[Cell.TREND_EVERY],
+        takes_dumps=cells[Cell.TAKES_DUMPS] == 1,
+    )
+    return reading if _makes_sense(reading, now) else None
+
+
+def _makes_sense(reading: Reading, now: float) -> bool:
+    counted = (reading.begun, reading.finished, reading.cut, reading.errors, reading.connections)
+    seconds = (reading.waited, reading.lag, reading.lag_max, reading.trend_every)
+    return (
+        (reading.beat is None or reading.beat <= now + _FUTURE)
+        and reading.finished <= reading.begun + _SKEW
+        and max(counted) < _MOST_COUNTED
+        and max(seconds) < _MOST_SECONDS
+        and max((reading.rss, *reading.rss_trend)) < _MOST_BYTES
+    )
+
+
+def last_lines(buffer: Board, most: int = 20) -> list[str]:
+    """Return the last lines a worker wrote to stderr, harmless to print; none from a board of nonsense.
+
+    Args:
+        buffer: The board.
+        most: How many at most.
+    """
+    cells = _cells_of(buffer)
+    if cells is None:
+        return []
+    end = cells[Cell.LINES_END]
+    ring = bytes(memoryview(buffer).cast("B")[LINES_OFFSET:DUMP_OFFSET])
+    if len(ring) < LINES_SIZE:
+        return []
+    if end <= LINES_SIZE:
+        data = ring[:end]
+    else:
+        at = end % LINES_SIZE
+        data = ring[at:] + ring[:at]
+        _, newline, rest = data.partition(b"\n")  # what is left of the first line is no line
+        data = rest if newline and rest else data
+    return harmless_lines(data)[-most:]
+
+
+def harmless_lines(data: bytes) -> list[str]:
+    """Return the lines of a text that somebody else wrote, so that they do nothing to a terminal or a log.
+
+    Colours are left out, other control characters are written as escapes; so is what is not UTF-8.
+    """
+    text = _COLOR.sub("", data.decode("utf-8", errors="backslashreplace"))
+    lines = text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
+    return ["".join(map(_harmless, line)) for line in lines]
+
+
+def _harmless(character: str) -> str:
+    is_fine = character.isprintable() or character == "\t"
+    return character if is_fine else character.encode("unicode_escape").decode("ascii")
+
+
+def _cells_of(buffer: Board) -> memoryview[int] | None:
+    """Return the cells of a board; None if it is none."""
+    view = memoryview(buffer).cast("B")
+    if len(view) < _PAGE:
+        return None
+    cells = view[:_PAGE].cast("Q")
+    return cells if cells[Cell.MAGIC] == _MAGIC else None
+
+
+# -- for the worker ------------------------------------------------------------------------------------
+
+
+def begin(buffer: Board) -> memoryview[int]:
+    """Begin a board; return its cells, into which its worker writes."""
+    cells = memoryview(buffer).cast("B")[:_PAGE].cast("Q")
+    cells[Cell.MAGIC] = _MAGIC
+    return cells
+
+
+def private_cells() -> list[int]:
+    """Return cells that nobody reads, for a server without a master."""
+    return [0] * len(Cell)
+
+
+class LineRing:
+    """The last bytes of a worker's stderr, on its board.
+
+    Threads that write at the same time may overwrite each other's bytes; a lock could be held by a thread
+    that never runs again, after a fork or inside a signal handler.
+    """
+
+    def __init__(self, buffer: Board) -> None:
+        view = memoryview(buffer).cast("B")
+        self._cells = view[:_PAGE].cast("Q")
+        self._ring = view[LINES_OFFSET:DUMP_OFFSET]
+
+    def write(self, data: bytes) -> None:
+        """Take what was written."""
+        end = self._cells[Cell.LINES_END]
+        kept = data[-LINES_SIZE:]
+        at = (end + len(data) - len(kept)) % LINES_SIZE
+        first = min(len(kept), LINES_SIZE - at)
+        self._ring[at : at + first] = kept[:first]
+        self._ring[: len(kept) - first] = kept[first:]
+        self._cells[Cell.LINES_END] = end + len(data)
