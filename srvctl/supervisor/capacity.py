@@ -7,13 +7,11 @@ a file that is missing or makes no sense limits nothing. Called once per start.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from srvctl.supervisor.cgroups import folders, read
 
 #: What one worker is taken to need: about a FastAPI application with an ORM and its drivers imported.
 #: Only `auto` reckons with it, and only where memory is limited; a worker may use more.
@@ -21,7 +19,6 @@ MEMORY_PER_WORKER: Final = 128 * 1024 * 1024
 
 #: cgroup v1 says "no limit" with the largest number of pages, which depends on the page size.
 _UNLIMITED: Final = 2**60
-_CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,63 +102,15 @@ def available(root: Path = Path("/")) -> Available:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cpus
     quotas: list[Limit] = []
     memories: list[Limit] = []
-    for folder in _folders(root, ""):
-        quotas += _limit("cpu.max", _quota(_read(folder / "cpu.max").split()))
-        memories += _limit("memory.max", _number(_read(folder / "memory.max")))
-    for folder in _folders(root, "cpu"):
-        words = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+    for folder in folders(root, ""):
+        quotas += _limit("cpu.max", _quota(read(folder / "cpu.max").split()))
+        memories += _limit("memory.max", _number(read(folder / "memory.max")))
+    for folder in folders(root, "cpu"):
+        words = [read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
         quotas += _limit("cpu.cfs_quota_us", _quota(words))
-    for folder in _folders(root, "memory"):
-        memories += _limit("memory.limit_in_bytes", _number(_read(folder / "memory.limit_in_bytes")))
+    for folder in folders(root, "memory"):
+        memories += _limit("memory.limit_in_bytes", _number(read(folder / "memory.limit_in_bytes")))
     return Available(cpus, affinity, _smallest(quotas), _smallest(memories))
-
-
-def _folders(root: Path, controller: str) -> Iterator[Path]:
-    """Yield this process's cgroup and its parents up to the mount, each of which limits it.
-
-    Args:
-        root: Where /proc and /sys are looked for.
-        controller: The one whose v1 hierarchy is meant; "" means the v2 hierarchy.
-    """
-    path = _own_path(root, controller)
-    if path is None:
-        return
-    mount, top = _mount(root, controller)
-    # In a container without a cgroup namespace the path is the host's, and the mount shows the end of it.
-    # A path that lies elsewhere (/.. in a namespace we were moved out of) is out of sight.
-    own, shown = PurePosixPath(path), PurePosixPath(top)
-    inside = own.relative_to(shown).parts if own.is_relative_to(shown) and ".." not in own.parts else ()
-    base = root / str(mount).lstrip("/")
-    for depth in range(len(inside), -1, -1):
-        yield base.joinpath(*inside[:depth])
-
-
-def _own_path(root: Path, controller: str) -> str | None:
-    """Return the cgroup of this process, from lines such as ``4:cpu,cpuacct:/a`` (v1) and ``0::/a`` (v2)."""
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        controllers, colon, path = rest.partition(":")
-        if colon and controller in controllers.split(","):
-            return path
-    return None
-
-
-def _mount(root: Path, controller: str) -> tuple[Path, str]:
-    """Return where the hierarchy is mounted, and which cgroup is its top (proc_pid_mountinfo(5))."""
-    kind = "cgroup" if controller else "cgroup2"
-    for line in _read(root / "proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        fields, described = before.split(), after.split()
-        if len(fields) < 5 or len(described) < 3 or described[0] != kind:  # noqa: PLR2004 - fields of the format
-            continue
-        if not controller or controller in described[2].split(","):
-            return Path(_unescape(fields[4])), _unescape(fields[3])
-    return _CGROUP / controller, "/"
-
-
-def _unescape(field: str) -> str:
-    r"""Return a field of mountinfo with its ``\040`` and the like replaced."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
 def _quota(words: list[str]) -> float | None:
@@ -187,10 +136,3 @@ def _limit(file: str, value: float | None) -> list[Limit]:
 
 def _smallest(limits: list[Limit]) -> Limit | None:
     return min(limits, key=lambda limit: limit.value, default=None)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
