@@ -4,6 +4,7 @@ SrvctlError
 ├── UsageError         the command line makes no sense            exit 2
 ├── ConfigError        a setting is wrong; names its source       exit 78
 ├── BindError          a socket could not be opened               exit 3
+├── AlreadyRunning     another srvctl has the pid file or name    exit 5
 └── AppError           the application cannot be imported         exit 3 (of the worker that tried)
 
 Each message is a full sentence for an operator: what is wrong, where, and what would be right.
@@ -62,6 +63,20 @@ class BindError(SrvctlError):
     """A socket could not be opened at an address the user asked for."""
 
     exit_code = ExitCode.NEVER_UP
+
+
+class AlreadyRunning(SrvctlError):  # noqa: N818 - it says what is, which is no error of this program
+    """Another srvctl has the pid file or the name.
+
+    Attributes:
+        pid: Of that one's master; 0 where it cannot be known.
+    """
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, message: str, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
 
 
 class AppError(SrvctlError):
