@@ -67,6 +67,9 @@ class Cell(IntEnum):
     LINES_END = 21  #: bytes of stderr so far; the ring's next is this modulo its size
 
 
+CELLS: Final = Cell.LINES_END + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a worker's board says.
@@ -209,7 +212,7 @@ def begin(buffer: Board) -> memoryview[int]:
 
 def private_cells() -> list[int]:
     """Return cells that nobody reads, for a server without a master."""
-    return [0] * len(Cell)
+    return [0] * CELLS
 
 
 class LineRing:
