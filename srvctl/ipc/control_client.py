@@ -1,0 +1,174 @@
+"""The asking side of the control socket: one connection, with a deadline for everything.
+
+Owns the sentences about why nobody can be asked. Blocks, so no master uses it once its loop runs. Called by
+the commands, and by a master at its start that finds its name taken.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from srvctl.errors import ExitCode, SrvctlError
+from srvctl.ipc.control import MAX_REPLY, ControlError, Done, Lines, decode_reply, encode_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from srvctl.ipc.control import Reply, Request
+
+#: struct ucred of unix(7): pid, uid, gid.
+_UCRED: Final = struct.Struct("iII")
+_CHUNK: Final = 65536
+
+
+class NotReachableError(SrvctlError):
+    """There is no instance behind a socket, or it does not answer."""
+
+    exit_code = ExitCode.NO_INSTANCE
+
+
+class Connection:
+    """One connection to a master; close it, or use it as a context.
+
+    Args:
+        path: Where the socket is.
+        patience: Seconds for each wait, unless a call says otherwise.
+
+    Raises:
+        NotReachableError: Nobody answers there, and why.
+    """
+
+    def __init__(self, path: Path, patience: float) -> None:
+        self.path = path
+        self._patience = patience
+        self._lines = Lines(MAX_REPLY)
+        self._pending: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(patience)
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise NotReachableError(_why_unreachable(path, error)) from error
+        self.peer = peer_of(self._socket)[0]
+
+    def ask(self, request: Request) -> Done:
+        """Send a request and return its end, whatever comes before.
+
+        Raises:
+            NotReachableError: There is none in time.
+        """
+        for reply in self.replies(request, self._patience):
+            if isinstance(reply, Done):
+                return reply
+        raise NotReachableError(f"the instance behind {self.path} ended before it answered")
+
+    def replies(self, request: Request, patience: float | None) -> Iterator[Reply]:
+        """Send a request and yield what is said about it; ends after `Done`, or when the master is gone.
+
+        Args:
+            request: The command.
+            patience: Seconds for all of it; None waits as long as it takes.
+
+        Raises:
+            NotReachableError: Time is up, or the other side is no master.
+        """
+        deadline = None if patience is None else time.monotonic() + patience
+        try:
+            self._socket.settimeout(patience)
+            self._socket.sendall(encode_request(request))
+        except OSError:
+            pass  # why it was closed may be there to read
+        while (line := self._next_line(deadline)) is not None:
+            try:
+                reply = decode_reply(line)
+            except ControlError as error:
+                raise self._stranger() from error
+            yield reply
+            if isinstance(reply, Done):
+                return
+
+    def wait_end(self, patience: float | None) -> None:
+        """Wait until the master closes the connection, or dies.
+
+        Raises:
+            NotReachableError: It did not in time (seconds).
+        """
+        deadline = None if patience is None else time.monotonic() + patience
+        while self._next_line(deadline) is not None:
+            pass
+
+    def _next_line(self, deadline: float | None) -> bytes | None:
+        """Return the next line, or None at the end."""
+        while not self._pending:
+            try:
+                self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+                data = self._socket.recv(_CHUNK)
+            except TimeoutError:
+                raise NotReachableError(
+                    f"pid {self.peer} behind {self.path} did not finish in time; it goes on, and "
+                    "`srvctl status` tells how far it is"
+                ) from None
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            try:
+                self._pending += self._lines.feed(data)
+            except ControlError as error:
+                raise self._stranger() from error
+        return self._pending.pop(0)
+
+    def _stranger(self) -> NotReachableError:
+        return NotReachableError(
+            f"pid {self.peer} behind {self.path} does not speak the control protocol of srvctl; is it the "
+            "socket of another program?"
+        )
+
+    def close(self) -> None:
+        """Close the connection; what was asked goes on."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def peer_of(sock: socket.socket) -> tuple[int, int]:
+    """Return pid and user of the other side: who connected, or who called listen(2); 0 and -1 if not told.
+
+    Only Linux tells; elsewhere the mode of the socket's file must do.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return 0, -1
+    pid, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _UCRED.size))
+    return pid, uid
+
+
+def _why_unreachable(path: Path, error: OSError) -> str:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return f"there is no control socket {path}: the instance does not run, or has another socket"
+        case errno.ECONNREFUSED:
+            return f"nobody listens on the control socket {path}: its instance is gone and left it behind"
+        case errno.EACCES | errno.EPERM:
+            return (
+                f"permission denied for the control socket {path}: be root or the user that runs the instance"
+            )
+        case errno.ENOTSOCK | errno.EPROTOTYPE:
+            return f"{path} is not a control socket"
+        case errno.EAGAIN:
+            return f"the instance behind {path} does not take connections: it is stopped or blocked"
+        case _:
+            return f"the control socket {path} cannot be used: {error.strerror or error}"

@@ -1,0 +1,151 @@
+"""One client of the control socket: bounded buffers both ways, and one deadline at a time.
+
+Owns its connection. Never waits, and never raises because of what a client does: `is_over` says that nothing
+more will come of it. Must not know what commands mean. Called by `admin`.
+"""
+
+from __future__ import annotations
+
+import selectors
+from typing import TYPE_CHECKING, Final
+
+from srvctl.ipc.control import MAX_REPLY, MAX_REQUEST, Lines
+
+if TYPE_CHECKING:
+    import socket
+
+    from srvctl.ipc.control import Command
+
+#: Seconds from the connection, or from the last answer, until a whole request is there.
+TO_ASK: Final = 10.0
+#: Seconds in which a client must read something of what it was sent.
+TO_READ: Final = 30.0
+#: The largest reply must fit behind the lines of progress that were not read yet.
+_MOST_UNSENT: Final = MAX_REPLY + 256 * 1024
+_CHUNK: Final = 65536
+
+
+class AdminClient:
+    """A connection from accept(2) to close(2).
+
+    Args:
+        sock: The connection; is made non-blocking.
+        number: How the fleet names it.
+        by: Who it is, in words.
+        now: Monotonic seconds.
+
+    Attributes:
+        command: What it waits for; None between commands.
+        is_over: Nothing more can come of it.
+    """
+
+    __slots__ = ("_asks_until", "_hears_nothing", "_lines", "_reads_until", "_unsent", "by", "command",
+                 "is_over", "number", "socket", "stays")  # fmt: skip
+
+    def __init__(self, sock: socket.socket, number: int, by: str, now: float) -> None:
+        sock.setblocking(False)
+        self.socket = sock
+        self.number = number
+        self.by = by
+        self.command: Command | None = None
+        self.stays = False
+        self.is_over = False
+        self._hears_nothing = False
+        self._lines = Lines(MAX_REQUEST)
+        self._unsent = b""
+        self._asks_until: float | None = now + TO_ASK
+        self._reads_until: float | None = None
+
+    @property
+    def mask(self) -> int:
+        """What to watch for; 0 for nothing, which a client that has sent its last byte is worth."""
+        reading = 0 if self._hears_nothing else selectors.EVENT_READ
+        return reading | (selectors.EVENT_WRITE if self._unsent else 0)
+
+    @property
+    def deadline(self) -> float | None:
+        """When it is dropped, in monotonic seconds; None while the master is the slower one."""
+        return self._reads_until if self._reads_until is not None else self._asks_until
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is still to come for it: an answer, or the end of the master."""
+        return self.command is not None or self.stays
+
+    @property
+    def has_hung_up(self) -> bool:
+        """Whether it has sent its last byte; it may still read."""
+        return self._hears_nothing
+
+    def read(self) -> list[bytes]:
+        """Return the lines that it has sent; some of each client's bytes at a time.
+
+        Raises:
+            ControlError: It sends no lines.
+        """
+        try:
+            data = self.socket.recv(_CHUNK)
+        except BlockingIOError:
+            return []
+        except OSError:
+            self.is_over = True
+            return []
+        if not data:
+            # Only one direction may have ended: `echo ... | nc -U` still reads.
+            self._hears_nothing = True
+            self._end_if_idle()
+            return []
+        return self._lines.feed(data)
+
+    def begin(self, command: Command) -> None:
+        """Wait for the end of a command, for as long as it takes."""
+        self.command = command
+        self._asks_until = None
+
+    def end(self, now: float, *, stays: bool = False) -> None:
+        """Wait for the next command; with ``stays`` for none: the end of the connection is to tell."""
+        self.command = None
+        self.stays = stays
+        self._asks_until = None if stays else now + TO_ASK
+        self._end_if_idle()
+
+    def dismiss(self) -> None:
+        """Take nothing more from it; it is over as soon as it has what it was sent."""
+        self._hears_nothing = True
+        self.command = None
+        self.stays = False
+        self._end_if_idle()
+
+    def send(self, data: bytes, now: float) -> None:
+        """Send what the kernel takes now, and keep the rest for `flush`."""
+        if self.is_over:
+            return
+        if len(self._unsent) + len(data) > _MOST_UNSENT:
+            self.is_over = True
+            return
+        if not self._unsent:
+            self._reads_until = now + TO_READ
+        self._unsent += data
+        self.flush(now)
+
+    def flush(self, now: float) -> None:
+        """Send more of what is kept."""
+        if not self._unsent:
+            return
+        try:
+            sent = self.socket.send(self._unsent)
+        except BlockingIOError:
+            return
+        except OSError:  # it has gone
+            self.is_over = True
+            return
+        self._unsent = self._unsent[sent:]
+        self._reads_until = now + TO_READ if self._unsent else None
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self._hears_nothing and not self.is_waiting and not self._unsent:
+            self.is_over = True
+
+    def __repr__(self) -> str:
+        return f"AdminClient({self.number}, {self.by!r}, command={self.command}, unsent={len(self._unsent)})"

@@ -1,0 +1,146 @@
+"""All clients of the control socket: how many there may be, what is watched of each, who is dropped when.
+
+Must not know what they ask for. Held by `admin`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from srvctl.ipc.control import Command
+from srvctl.supervisor.admin_client import AdminClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from srvctl.supervisor.events import Event
+
+MOST_CLIENTS: Final = 64
+
+
+class Watcher(Protocol):
+    """What the admin needs of the poller."""
+
+    def watch(self, sock: socket.socket, handler: Callable[[int], Iterable[Event]], mask: int) -> None:
+        """Call ``handler`` with what the socket is ready for, of ``mask`` (``selectors.EVENT_*``)."""
+
+    def change(self, sock: socket.socket, mask: int) -> None:
+        """Watch for something else."""
+
+    def unwatch(self, sock: socket.socket) -> None:
+        """Forget a socket."""
+
+
+class AdminClients:
+    """The clients, by number.
+
+    Args:
+        poller: Tells when something can be done.
+        serve: Called with a client and what it is ready for (``selectors.EVENT_*``).
+    """
+
+    def __init__(self, poller: Watcher, serve: Callable[[AdminClient, int], Iterable[Event]]) -> None:
+        self._poller = poller
+        self._serve = serve
+        self._clients: dict[int, AdminClient] = {}
+        self._masks: dict[int, int] = {}
+        self._next = 1
+
+    def get(self, number: int) -> AdminClient | None:
+        """Return a client that is still there."""
+        return self._clients.get(number)
+
+    def add(self, sock: socket.socket, by: str, now: float) -> None:
+        """Take a new connection; `has_room` must have said so."""
+        client = self._clients[self._next] = AdminClient(sock, self._next, by, now)
+        self._next += 1
+        self.settle(client)
+
+    def has_room(self) -> bool:
+        """Return whether there is room for one more, after the one that is missed least has made some."""
+        if len(self._clients) < MOST_CLIENTS:
+            return True
+        for client in sorted(self._clients.values(), key=lambda client: client.is_waiting):
+            if not client.is_waiting or client.has_hung_up:
+                self.drop(client)
+                return True
+        return False
+
+    def settle(self, client: AdminClient) -> None:
+        """Have the poller watch for what the client is good for now, or drop it; after each use of one."""
+        if client.is_over:
+            self.drop(client)
+            return
+        before, mask = self._masks.get(client.number, 0), client.mask
+        if before == mask:
+            return
+        if not before:
+            self._poller.watch(client.socket, partial(self._handle, client), mask)
+        elif mask:
+            self._poller.change(client.socket, mask)
+        else:
+            self._poller.unwatch(client.socket)
+        self._masks[client.number] = mask
+
+    def drop(self, client: AdminClient) -> None:
+        """Close a connection; harmless for one that was dropped before."""
+        if self._clients.pop(client.number, None) is not None:
+            if self._masks.pop(client.number, 0):
+                self._poller.unwatch(client.socket)
+            client.socket.close()
+
+    def next_deadline(self) -> float | None:
+        """Return when the next client has taken too long (monotonic seconds)."""
+        deadlines = (client.deadline for client in self._clients.values())
+        return min((moment for moment in deadlines if moment is not None), default=None)
+
+    def expire(self, now: float) -> None:
+        """Drop those that have taken too long."""
+        for client in list(self._clients.values()):
+            if client.deadline is not None and client.deadline <= now:
+                self.drop(client)
+
+    def waiting(self) -> list[AdminClient]:
+        """Return those for which something is still to come."""
+        return [client for client in self._clients.values() if client.is_waiting]
+
+    def state(self) -> dict[str, Any]:
+        """Return what `inherit` must know, as JSON."""
+        return {
+            "next": self._next,
+            "waiting": [
+                [client.number, client.socket.fileno(), client.by, client.command, client.stays]
+                for client in self.waiting()
+            ],
+        }
+
+    def inherit(self, state: dict[str, Any], now: float) -> None:
+        """Take over the clients that waited in the program that this process ran before."""
+        self._next = state["next"]
+        for number, fd, by, command, stays in state["waiting"]:
+            with contextlib.suppress(OSError):  # it did not come along, and its client has to ask again
+                client = AdminClient(socket.socket(fileno=fd), number, by, now)
+                client.socket.set_inheritable(False)
+                self._clients[number] = client
+                if stays:
+                    client.end(now, stays=True)
+                else:
+                    client.begin(Command(command))
+                self.settle(client)
+
+    def close(self) -> None:
+        """Close every connection, and leave the poller alone: a forked child shares it with the master."""
+        for client in self._clients.values():
+            client.socket.close()
+        self._clients.clear()
+        self._masks.clear()
+
+    def _handle(self, client: AdminClient, mask: int) -> Iterable[Event]:
+        # It may have been dropped in the same turn of the loop.
+        return self._serve(client, mask) if client.number in self._clients else ()
+
+    def __repr__(self) -> str:
+        return f"AdminClients({list(self._clients.values())})"
