@@ -10,9 +10,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.ipc.scoreboard import private_cells
 from srvctl.worker.access import Access
 from srvctl.worker.admission import Admission
 from srvctl.worker.general_fields import GeneralFields
+from srvctl.worker.heartbeat import Heartbeat
 from srvctl.worker.http import extensions
 from srvctl.worker.http.connection import HttpConnection
 from srvctl.worker.http.h11_codec import H11Codec
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from srvctl.ipc.scoreboard import Cells
     from srvctl.settings.groups import Settings
     from srvctl.worker.http.cycle import Application, RequestCycle
     from srvctl.worker.http.link import Link
@@ -54,6 +57,7 @@ class Server:
         state: What its lifespan put into ``scope["state"]``; None when lifespan is off.
         context: The context each request starts from.
         tls: TLS, which every listener then speaks; None for plain HTTP.
+        cells: Of the board on which the master sees how this worker fares; None without a master.
 
     Attributes:
         now: Returns the time of the loop's clock, in seconds.
@@ -71,6 +75,7 @@ class Server:
         opener: Opens WebSockets; None when they are not spoken.
         refusals: Says that clients were refused, as often as the log can bear.
         timers: Wakes connections at their deadlines.
+        cells: Where requests are counted.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Server:
         state: dict[str, Any] | None,
         context: contextvars.Context,
         tls: Tls | None = None,
+        cells: Cells | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
@@ -103,6 +109,8 @@ class Server:
         self.has_extras = bool(self.max_requests or self.times_requests or self.request_ids is not None)
         self.refusals = Refusals(self.loop)
         self.opener = Opener(self, settings.ws) if settings.ws.protocol != "none" else None
+        self.cells: Cells = private_cells() if cells is None else cells
+        self._heartbeat = Heartbeat(cells) if cells is not None else None
         self._settings = settings
         self._application = application
         self._context = context
@@ -157,7 +165,7 @@ class Server:
     def make_runner(self, connection: HttpConnection, cycle: RequestCycle) -> Runner:
         """Return what answers the requests of a connection, beginning with this one."""
         on_return = self.request_done if self.admission is not None else None
-        return Runner(connection, self._application, self.loop, self._context, cycle, on_return)
+        return Runner(connection, self._application, self.loop, self._context, cycle, on_return, self.cells)
 
     def adopt(self, runner: Runner) -> None:
         """Keep a runner whose connection has gone on, or is gone, until its application returns."""
@@ -204,6 +212,8 @@ class Server:
         self.idle_from = now + tick
         self.idle_deadline = self.idle_from + idle
         self._ticker = self.loop.call_later(tick, self._tick)
+        if self._heartbeat is not None:
+            self._heartbeat.beat(time.monotonic(), due_in=tick, connections=len(self.connections))
         self._fields.renew(time.time())
         self.all_general_fields = self._fields.all
         for connection in self.timers.expired(now):
@@ -256,6 +266,8 @@ class Server:
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols
         self._ticker.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.close()
         self.refusals.close()
         if self.access is not None:
             self.access.close()

@@ -10,6 +10,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from srvctl.ipc.scoreboard import Cell
 from srvctl.worker.access import ConnectionAccess
 from srvctl.worker.http.cycle import RequestCycle
 from srvctl.worker.http.headers import status_line
@@ -314,6 +315,8 @@ class HttpConnection(Link):
         """End the connection in a way that the client cannot take for the end of the body."""
         if cycle is not self._cycle:
             return
+        if cycle.is_told_to_end and not self._has_eof:  # else: it is the client's or the application's doing
+            self._count_cut(cycle)
         if self._server.is_draining and not cycle.ends_with_connection:
             # We ended it: what the client has not read yet should reach it. The missing end tells the rest.
             self._close()
@@ -430,11 +433,21 @@ class HttpConnection(Link):
 
     def abort(self) -> None:
         """End the connection at once, and so that nothing unfinished looks as if it were whole."""
+        if self._cycle is not None and not self._is_closing:
+            self._count_cut(self._cycle)
         is_cut_off = self._cycle is not None and self._cycle.ends_with_connection
         if is_cut_off or self._transport.get_write_buffer_size():
             self._reset()
         else:
             super().abort()
+
+    def _count_cut(self, cycle: RequestCycle) -> None:
+        """Count a request that is left unfinished, if that is because the worker ends.
+
+        An event stream has no end that could be waited for: its client connects again.
+        """
+        if self._server.is_draining and not cycle.is_event_stream:
+            self._server.cells[Cell.CUT] += 1
 
     # -- the end of the connection ---------------------------------------------------------------------
 

@@ -91,6 +91,11 @@ class RequestCycle(Response):
         if self.inbox is not None:
             self.inbox.wake()
 
+    @property
+    def is_told_to_end(self) -> bool:
+        """Whether the application was told that its client left, truly or not."""
+        return self._has_eof or self.is_disconnected
+
     # -- the application -------------------------------------------------------------------------------
 
     def returned(self, result: object) -> None:

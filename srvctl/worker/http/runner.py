@@ -4,13 +4,17 @@ A task per request would cost more than all HTTP work together, so an idle runne
 once and inside the callback that received the request, instead of through the loop's queue (ADR 4).
 Nothing leaks from one request to the next: a runner whose context a request has changed, or that was
 cancelled, is given up for a new one.
+
+What is in the application's hands is counted here, into cells that the master reads even when the worker was
+killed: so each count is written at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from srvctl.ipc.scoreboard import Cell
 from srvctl.worker.http.cycle import ClientDisconnected
 from srvctl.worker.parked import Parked
 
@@ -18,7 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Context
 
+    from srvctl.ipc.scoreboard import Cells
     from srvctl.worker.http.cycle import Application, RequestCycle
+
+# As plain numbers: every request passes here, and looking up a member of an enumeration costs.
+_BEGUN: Final = int(Cell.BEGUN)
+_FINISHED: Final = int(Cell.FINISHED)
+_ERRORS: Final = int(Cell.ERRORS)
+_SERVER_ERROR: Final = 500  #: the statuses from here on
 
 
 class RunnerHost(Protocol):
@@ -40,10 +51,12 @@ class Runner(Parked):
         context: What the context of each request starts from.
         cycle: The first request.
         on_return: Is told whenever the application is done with a request.
+        cells: Where requests are counted.
     """
 
     __slots__ = (
         "_application",
+        "_cells",
         "_clean_context",
         "_cycle",
         "_has_variables",
@@ -60,11 +73,13 @@ class Runner(Parked):
         loop: asyncio.AbstractEventLoop,
         context: Context,
         cycle: RequestCycle,
-        on_return: Callable[[RequestCycle], object] | None = None,
+        on_return: Callable[[RequestCycle], object] | None,
+        cells: Cells,
     ) -> None:
         super().__init__(loop)
         self._host = host
         self._on_return = on_return
+        self._cells = cells
         self._application = application
         self._clean_context = context
         self._has_variables = len(context) > 0
@@ -90,11 +105,12 @@ class Runner(Parked):
         self._host = host
 
     async def _run(self) -> None:
-        application, on_return, task = self._application, self._on_return, self.task
+        application, on_return, task, cells = self._application, self._on_return, self.task, self._cells
         cycle: RequestCycle | None = None
         try:
             while (cycle := self._cycle) is not None:
                 self._cycle = None
+                cells[_BEGUN] += 1
                 try:
                     result = await application(cycle.scope, cycle.receive, cycle.send)
                 except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - one request
@@ -104,21 +120,31 @@ class Runner(Parked):
                         cycle.returned(result)
                 if on_return is not None:
                     on_return(cycle)
+                if cycle.status >= _SERVER_ERROR:
+                    cells[_ERRORS] += 1
+                cells[_FINISHED] += 1
                 cycle = result = None  # an idle connection keeps nothing of its last request
                 if self._is_detached or task.cancelling() or self._is_context_changed():
                     break
                 await self
         finally:
-            if on_return is not None and cycle is not None:  # it was cancelled
-                on_return(cycle)
+            if cycle is not None:  # it was cancelled
+                cells[_FINISHED] += 1
+                if on_return is not None:
+                    on_return(cycle)
             self._host.runner_ended(self)
 
     def _take_exception(self, cycle: RequestCycle, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self.task.cancelling():
+            if not (cycle.is_response_begun or cycle.is_disconnected):  # else: its connection counts it
+                self._cells[Cell.CUT] += 1
             cycle.give_up()
             raise error
         if not (cycle.is_disconnected and _comes_from_disconnect(error)):
+            breaks_off = cycle.is_response_begun and not (cycle.is_response_complete or cycle.is_told_to_end)
             cycle.failed(error, "Exception in ASGI application")
+            if breaks_off and cycle.status < _SERVER_ERROR:  # else: it is counted by its status
+                self._cells[Cell.ERRORS] += 1
 
     def _is_context_changed(self) -> bool:
         """Return whether the last request left a context variable other than it found it.
