@@ -16,6 +16,7 @@ from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.report import report
 from srvctl.cli.tls import check_tls
+from srvctl.cli.why import why
 from srvctl.errors import ExitCode, SrvctlError, UsageError
 from srvctl.logs.streams import flush
 from srvctl.settings.groups import Settings
@@ -127,6 +128,7 @@ def _load(given: Mapping[str, object], config: Path | None) -> Loaded:
 _app.command()(with_flags(run))
 _app.command()(with_flags(check))
 _app.command()(with_flags(explain_proxy))
+_app.command()(why)
 
 
 @_app.command()
