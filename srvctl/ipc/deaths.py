@@ -40,7 +40,8 @@ class Death:
         slot: The place it served.
         generation: The code it ran.
         pid: Its process.
-        state: Where it was in its life: ``booting``, ``ready``, ``draining`` or ``dying``.
+        state: Where it was in its life: ``booting``, ``ready``, ``hung``, ``draining`` or
+            ``dying``.
         cause: What the kernel says: ``exit code 3``, ``killed by SIGKILL``.
         asked_by: Who in srvctl wanted it to end, and why, e.g. ``reload``, ``max_memory: 612 MiB PSS``; empty
             when nobody did.

@@ -25,18 +25,27 @@ _CRASHES: Final = {
 }
 #: The ends of a worker that does as it is told, or is made to.
 _ORDERLY: Final = {"exit code 0", "killed by SIGTERM", "killed by SIGKILL"}
-#: How `Death.asked_by` begins: why srvctl ended a worker, where it is not plain from these words.
+#: How `Death.asked_by` begins, up to a colon: why srvctl ended a worker, where these words alone do not tell.
 _REASONS: Final = {
     "reload": "replaced by a reload",
     "max_requests": "recycled: max_requests",
     "max_lifetime": "recycled: max_lifetime",
     "max_memory": "recycled: max_memory",
-    "hang": "killed because it hung",
+    "hang": "hung",
     "health probe": "replaced: health probe",
-    "boot": "did not come up",
+    "itself, or a signal": "drained by itself, or for a signal that somebody sent it",
 }
-#: Of these, the ones that tell of something broken.
-_FAILURES: Final = {"hang", "health probe", "boot"}
+#: How it begins where something is broken.
+_FAILURES: Final = (
+    "hang",
+    "health probe",
+    "not ready within",
+    "it broke its channel",
+    "nonsense on its board",
+    "it did not obey",
+)
+#: What is between the reason and what became of it: ``reload; it did not end within 44 s``.
+_SEQUEL: Final = "; "
 _EXIT: Final = re.compile(r"exit code (\d{1,3})", re.ASCII)
 _SIGNAL: Final = re.compile(r"killed by (?:signal )?(\w+)")
 _PLAIN: Final = re.compile(r"[\w.,:/@%+-]+", re.ASCII)
@@ -51,8 +60,7 @@ def verdict(death: Death) -> str:
 
 def is_expected(death: Death) -> bool:
     """Return whether nobody need look: srvctl wanted it, for no fault, it obeyed, and no request was lost."""
-    kind = death.asked_by.partition(":")[0]
-    is_wanted = bool(kind) and kind not in _FAILURES
+    is_wanted = death.asked_by != "" and not death.asked_by.startswith(_FAILURES)
     return is_wanted and not death.oom and death.lost == 0 and death.cause in _ORDERLY
 
 
@@ -105,11 +113,11 @@ def _memory(death: Death) -> str:
 
 
 def _asked(death: Death) -> str:
-    kind, _, details = death.asked_by.partition(":")
+    asked, _, _ = death.asked_by.partition(_SEQUEL)
+    kind, _, details = asked.partition(": ")
     reason = _REASONS.get(kind)
     if reason is None:
-        return f"ended by srvctl: {death.asked_by}"
-    details = details.strip()
+        return f"ended by srvctl: {asked}"
     if not details:
         return reason
     return f"{reason} ({details})" if ":" in reason else f"{reason}: {details}"
@@ -117,12 +125,14 @@ def _asked(death: Death) -> str:
 
 def _how_it_went(death: Death) -> str:
     """Return what a worker that was to end did not do as it should have."""
+    is_hung = death.asked_by.startswith("hang")
     if death.cause in {"exit code 0", "killed by SIGTERM"}:
-        return ""
+        return ", but came to itself and left" if is_hung and death.cause == "exit code 0" else ""
     if death.cause == "killed by SIGKILL":
         if death.state != "dying":
             return ", and killed by SIGKILL from outside before it was done"
-        return "" if death.asked_by.startswith("hang") else ", and had to be killed"
+        why = death.asked_by.partition(_SEQUEL)[2]
+        return ", so it was killed" if is_hung else ", and had to be killed" + f": {why}" * bool(why)
     code, signal = _parsed(death.cause)
     if code:
         return f", and left with exit code {code}"

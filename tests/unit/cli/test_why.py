@@ -123,7 +123,7 @@ class TestText:
             r"                    done \udcff",
         ]
         assert lines[1][1:] == [
-            "  why       killed because it hung: loop blocked for 31 s",
+            "  why       hung: loop blocked for 31 s, so it was killed",
             "  end       killed by SIGKILL, 41.2 s after its start, while dying",
             "  asked by  hang: loop blocked for 31 s",
             "  numbers   none: what it told about itself could not be read",

@@ -223,7 +223,27 @@ class TestTrimmed:
         ),
         (
             {"asked_by": "hang: loop blocked for 31 s", "state": "dying"},
-            "killed because it hung: loop blocked for 31 s",
+            "hung: loop blocked for 31 s, so it was killed",
+        ),
+        (
+            {"asked_by": "hang: loop blocked for 31 s", "state": "draining", "cause": "exit code 0"},
+            "hung: loop blocked for 31 s, but came to itself and left",
+        ),
+        (
+            {"asked_by": "hang: loop blocked for 31 s", "state": "dying", "cause": "killed by SIGTERM"},
+            "hung: loop blocked for 31 s",
+        ),
+        (
+            {"asked_by": "reload; it did not end within 44 s", "state": "dying"},
+            "replaced by a reload, and had to be killed: it did not end within 44 s",
+        ),
+        (
+            {"asked_by": "not ready within 60 s (timeouts.boot)", "state": "dying"},
+            "ended by srvctl: not ready within 60 s (timeouts.boot), and had to be killed",
+        ),
+        (
+            {"asked_by": "itself, or a signal", "state": "draining", "cause": "exit code 0"},
+            "drained by itself, or for a signal that somebody sent it",
         ),
         (
             {"asked_by": "health probe: status 500", "cause": "exit code 0"},
@@ -252,7 +272,10 @@ def test_the_verdict_says_why(changes: dict[str, object], text: str) -> None:
         ({"asked_by": "reload", "cause": "exit code 1"}, False),
         ({"asked_by": "reload", "cause": "killed by SIGSEGV"}, False),
         ({"asked_by": "reload", "cause": "killed by SIGKILL", "oom": True}, False),
-        ({"asked_by": "hang: loop blocked for 31 s"}, False),
+        ({"asked_by": "hang: loop blocked for 31 s", "cause": "exit code 0"}, False),
+        ({"asked_by": "not ready within 60 s (timeouts.boot)", "state": "dying"}, False),
+        ({"asked_by": "it broke its channel (x)", "cause": "exit code 0"}, False),
+        ({"asked_by": "itself, or a signal", "cause": "exit code 0"}, True),
         ({"asked_by": "health probe: status 500", "cause": "exit code 0"}, False),
         ({"cause": "exit code 0"}, False),
     ],
