@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from srvctl.errors import ExitCode, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Counted up when an old command could misunderstand a new master, or the other way round. Not for new
 #: commands and new fields of replies: a master refuses, and a client ignores, what it does not know.
@@ -129,12 +129,12 @@ def decode_request(line: bytes) -> Request:
         OtherVersionError: It is one of another version.
         ControlError: It is none.
     """
-    values = _object(line)
+    values = _object(line, parse_constant=_refuse_constant)
     version = values.pop("v", None)
     if type(version) is int and version != VERSION:
         raise OtherVersionError(version)
     command, args = values.pop("command", None), values.pop("args", {})
-    if version is None or values or not isinstance(command, str) or not isinstance(args, dict):
+    if type(version) is not int or values or not isinstance(command, str) or not isinstance(args, dict):
         raise ControlError('a request is {"v": 1, "command": NAME, "args": {...}} and nothing else')
     try:
         return Request(Command(command), args)
@@ -148,7 +148,7 @@ def decode_reply(line: bytes) -> Reply:
     Raises:
         ControlError: It is none.
     """
-    values = _object(line)
+    values = _object(line)  # a master that says NaN is to be understood all the same
     name = values.get("type")
     expected = _REPLY_TYPES.get(name) if isinstance(name, str) else None
     if expected is None or any(type(values.get(key)) is not kind for key, kind in expected.items()):
@@ -187,10 +187,10 @@ def _line(values: Mapping[str, Any]) -> bytes:
     return json.dumps(values, separators=(",", ":"), default=str).encode() + b"\n"
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _object(line: bytes, parse_constant: Callable[[str], NoReturn] | None = None) -> dict[str, Any]:
     try:
         # Of bytes, json.loads() would guess the encoding.
-        values = json.loads(line.decode(), parse_constant=_refuse_constant)
+        values = json.loads(line.decode(), parse_constant=parse_constant)
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
