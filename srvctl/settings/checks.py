@@ -1,4 +1,4 @@
-"""What a type cannot say about a value: the form of a target, of a header, of an address."""
+"""What a type cannot say about a value: the form of a target, of a header, of an address, of a limit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from srvctl.logs.access.formats import check_format
 from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
+from srvctl.settings.process_values import parse_cpus, parse_id, parse_rlimit, parse_umask
 from srvctl.settings.trusted import check_fields, check_peers
 
 if TYPE_CHECKING:
@@ -31,6 +32,16 @@ def check_target(target: str) -> None:
     """
     if not _TARGET.fullmatch(target):
         raise ValueError(f"is not of the form module:attribute; write for example {_likely(target)}")
+
+
+def check_hook(target: str) -> None:
+    """Check the form ``module:attribute`` of a hook.
+
+    Raises:
+        ValueError: The form is another one.
+    """
+    if not _TARGET.fullmatch(target):
+        raise ValueError("is not of the form module:attribute; write for example hooks:warm_up")
 
 
 def check_header(header: str) -> None:
@@ -118,11 +129,26 @@ def _broadcast_problem(text: str) -> str:
     return "" if _DATABASE.fullmatch(url.path) else "names no database by its number"
 
 
+def _parses(parse: Callable[[str], object]) -> Callable[[str], None]:
+    """Return the check that a value can be parsed."""
+
+    def check(text: str) -> None:
+        parse(text)
+
+    return check
+
+
 #: For each key that needs one: the check of the value, or of each item of a list.
 CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
     {
         "app.target": check_target,
         "broadcast.url": check_broadcast_url,
+        "hooks.on_boot": check_hook,
+        "hooks.pre_fork": check_hook,
+        "hooks.post_fork": check_hook,
+        "hooks.on_ready": check_hook,
+        "hooks.on_drain": check_hook,
+        "hooks.on_exit": check_hook,
         "http.headers": check_header,
         "proxy.forwarded_allow_ips": check_peers,
         "proxy.fields": check_fields,
@@ -130,6 +156,12 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
         "server.bind": check_bind,
         "server.host": check_host,
         "server.uds": check_uds,
+        "workers.cpu_affinity": _parses(parse_cpus),
+        "workers.group": _parses(parse_id),
+        "workers.rlimits": _parses(parse_rlimit),
+        "workers.supplementary_groups": _parses(parse_id),
+        "workers.umask": _parses(parse_umask),
+        "workers.user": _parses(parse_id),
     }
 )
 

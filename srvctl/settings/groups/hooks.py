@@ -36,7 +36,8 @@ class HookSettings:
     post_fork: Annotated[
         str | None,
         Option(
-            "Function, as module:attribute, that is called first of all in each new worker.",
+            "Function, as module:attribute, that is called first of all in each new worker, before its event "
+            "loop is made.",
             "--hook-post-fork",
             "FUNCTION",
         ),
@@ -45,7 +46,7 @@ class HookSettings:
         str | None,
         Option(
             "Function, as module:attribute, that is called in a worker whose startup is complete, before it "
-            "accepts connections.",
+            "accepts connections; like those that follow, it may be a coroutine function.",
             "--hook-on-ready",
             "FUNCTION",
         ),
@@ -68,5 +69,10 @@ class HookSettings:
     ] = None
     timeout: Annotated[
         Seconds,
-        Option("Time one call of a hook may take.", "--hook-timeout", "DURATION", minimum=0.1),
+        Option(
+            "Time one call of a hook may take; then it is interrupted.",
+            "--hook-timeout",
+            "DURATION",
+            minimum=0.1,
+        ),
     ] = 10.0

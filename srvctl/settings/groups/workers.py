@@ -108,7 +108,8 @@ class WorkersSettings:
     user: Annotated[
         str | None,
         Option(
-            "User, by name or number, that the application runs as; needs a master that is root.",
+            "User, by name or number, that the application runs as; needs a master that is root, unless it "
+            "is that user already.",
             "--user",
             "USER",
         ),
@@ -124,7 +125,8 @@ class WorkersSettings:
     supplementary_groups: Annotated[
         tuple[str, ...],
         Option(
-            "Further group of the workers; repeatable. By default those that workers.user is in.",
+            "Further group of the workers, by name or number; repeatable. By default those that "
+            "workers.user is in.",
             "--supplementary-group",
             "GROUP",
         ),
@@ -150,7 +152,8 @@ class WorkersSettings:
         tuple[str, ...],
         Option(
             "Limit of the kernel for each worker, as NAME=SOFT or NAME=SOFT:HARD with the names of "
-            "setrlimit(2), such as nofile=65536; repeatable.",
+            "setrlimit(2), such as nofile=65536 or core=unlimited; repeatable. Without HARD, that limit is "
+            "only raised where it must be.",
             "--rlimit",
             "NAME=LIMIT",
         ),

@@ -43,6 +43,9 @@ def test_every_setting_can_be_given_on_the_command_line(
     valid |= {"tls.cert_reqs": "2", "proxy.forwarded_allow_ips": "10.0.0.0/8", "proxy.fields": "host"}
     valid |= {"log.access_format": "%h %s", "broadcast.buffer": "64K", "broadcast.url": "redis://h"}
     valid |= {"workers.nice": "5", "workers.oom_score": "500", "ledger.size": "64K"}
+    valid |= {"workers.umask": "027", "workers.rlimits": "nofile=1024"}
+    valid |= {f"hooks.{name}": "a:b" for name in ("on_boot", "pre_fork", "post_fork")}
+    valid |= {f"hooks.{name}": "a:b" for name in ("on_ready", "on_drain", "on_exit")}
     text = valid.get(key) or (setting.choices[-1] if setting.choices else "3000")
     match setting.kind:
         case Kind.FLAG if setting.is_switch:
