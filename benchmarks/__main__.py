@@ -16,6 +16,7 @@ from benchmarks.arguments import add_servers, at_least_one, listing, progress
 from benchmarks.compare import compare
 from benchmarks.errors import BenchmarkError, WrkMissingError
 from benchmarks.http_driver import HttpDriver
+from benchmarks.lifecycle import command as lifecycle
 from benchmarks.processes import ROOT, raise_file_limit
 from benchmarks.results import Plan
 from benchmarks.servers import SERVERS, contestants
@@ -150,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     holding.add_argument("--requests", type=at_least_one, default=_MANY, help="(default 1,000,000)")
     holding.set_defaults(run=_memory, list=False)
     ws.add(commands)
+    lifecycle.add(commands)
     everything = commands.add_parser("all", help="run everything, and write Markdown")
     _add_load(everything, rounds=10)
     everything.add_argument(

@@ -23,7 +23,7 @@ from benchmarks.errors import NotStartedError, ServerGoneError
 from benchmarks.usage import tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: Applications are imported by their path from here.
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,8 +37,10 @@ _SETTINGS = ("SRVCTL_", "UVICORN_", "GRANIAN_", "GUNICORN_", "HYPERCORN_", "WEB_
 class ServerProcess:
     """A started server and all its children, until `stop`."""
 
-    def __init__(self, command: list[str], port: int) -> None:
+    def __init__(self, command: list[str], port: int, variables: Mapping[str, str] | None = None) -> None:
+        """Start it, with these environment variables besides our own."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
+        environment |= variables or {}
         self.port = port
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
@@ -114,10 +116,14 @@ class ServerProcess:
         self._output.close()
         return graceful
 
-    def _last_line(self) -> str:
+    def output(self) -> str:
+        """Return all that the server has printed so far; not to be asked for after `stop`."""
         size = os.fstat(self._output.fileno()).st_size
         # Not seek() and read(): the server writes at the same file offset.
-        lines = os.pread(self._output.fileno(), size, 0).decode(errors="replace").split("\n")
+        return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
+
+    def _last_line(self) -> str:
+        lines = self.output().split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "It printed nothing.")
 
 

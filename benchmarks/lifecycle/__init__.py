@@ -1,0 +1,1 @@
+"""Faults under constant load, with every request accounted for. ``python -m benchmarks lifecycle``."""
