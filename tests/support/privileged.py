@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.settings.groups import WorkersSettings
 from srvctl.worker.privileges import PrivilegeError, become, settle
+from srvctl.worker.standing import Capability, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,19 @@ _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_GET_DUMPABLE, _PR_SET_KEEPCAPS = 1, 2,
 _VARIABLES: Final = ("HOME", "USER", "LOGNAME", "SRVCTL_SLOT", "SRVCTL_GENERATION")
 #: KILL, SETGID and SETUID of capabilities(7), what a service manager may give to somebody who is not root.
 _AMBIENT: Final = 1 << 5 | 1 << 6 | 1 << 7
+
+
+def lacking() -> list[str]:
+    """Return the capabilities that this process would need to become somebody else; none, as root."""
+    needed = (Capability.SETUID, Capability.SETGID, Capability.KILL)
+    here = standing()
+    return [f"CAP_{capability.name}" for capability in needed if not here.has(capability)]
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Return what the kernel says of a process (proc_pid_status(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: " ".join(value.split()) for name, _, value in (line.partition(":") for line in lines)}
 
 
 class Privileged:
@@ -41,9 +55,8 @@ class Privileged:
 
     @property
     def status(self) -> dict[str, str]:
-        """What the kernel says of it (proc_pid_status(5))."""
-        lines = (self._folder / "status").read_text().splitlines()
-        return {name: " ".join(value.split()) for name, _, value in (line.partition(":") for line in lines)}
+        """What the kernel says of it."""
+        return status_of(int(self._folder.name))
 
     def limit(self, title: str) -> tuple[str, str]:
         """Soft and hard limit under the title that the kernel gives it."""

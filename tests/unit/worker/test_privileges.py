@@ -21,7 +21,7 @@ from srvctl.settings.process_values import UNLIMITED, spell_cpus
 from srvctl.worker import privileges
 from srvctl.worker.privileges import PrivilegeError, _raise_oom_score, check, settle
 from srvctl.worker.standing import Capability, Standing, standing
-from tests.support.privileged import privileged
+from tests.support.privileged import lacking, privileged
 
 NOBODY = pwd.getpwnam("nobody")
 #: A number that is nobody's.
@@ -199,9 +199,7 @@ def test_the_standing_of_this_process() -> None:
 @pytest.fixture
 def may_change_users(request: pytest.FixtureRequest) -> bool:
     """Whether this process may become somebody else; if not, say why less is tested."""
-    needed = (Capability.SETUID, Capability.SETGID, Capability.KILL)
-    missing = [capability.name for capability in needed if not standing().has(capability)]
-    if missing:
+    if missing := lacking():
         print(f"{request.node.name}: without {', '.join(missing)} only the refusal is tested")
     return not missing
 
