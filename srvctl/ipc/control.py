@@ -8,6 +8,7 @@ out. Neither side trusts the other: what is not a message is a `ControlError`, n
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -24,6 +25,8 @@ MAX_REQUEST: Final = 64 * 1024
 MAX_REPLY: Final = 1024 * 1024
 #: Longest text of a reply, in characters; a traceback keeps its end, which names the error.
 MAX_TEXT: Final = 48 * 1024
+#: Which workers `Command.RECYCLE` is for.
+RECYCLE_TARGET: Final = re.compile(r"all|(slot|pid):[0-9]{1,9}", re.ASCII)
 
 
 class Command(StrEnum):

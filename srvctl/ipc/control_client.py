@@ -33,6 +33,12 @@ class NotReachableError(SrvctlError):
     exit_code = ExitCode.NO_INSTANCE
 
 
+class NotInTimeError(SrvctlError):
+    """An instance was asked, and its answer takes longer than the caller wants to wait."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class Connection:
     """One connection to a master; close it, or use it as a context.
 
@@ -64,10 +70,27 @@ class Connection:
         Raises:
             NotReachableError: There is none in time.
         """
-        for reply in self.replies(request, self._patience):
-            if isinstance(reply, Done):
-                return reply
-        raise NotReachableError(f"the instance behind {self.path} ended before it answered")
+        try:
+            for reply in self.replies(request, self._patience):
+                if isinstance(reply, Done):
+                    return reply
+        except NotInTimeError:
+            raise NotReachableError(
+                f"pid {self.peer} behind {self.path} does not answer: it is stopped or blocked"
+            ) from None
+        raise NotReachableError(f"pid {self.peer} behind {self.path} ended before it answered")
+
+    def tell(self, request: Request) -> None:
+        """Send a request and no more; nobody waits for the answer.
+
+        Raises:
+            NotReachableError: The master does not take it.
+        """
+        try:
+            self._socket.sendall(encode_request(request))
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise NotReachableError(f"pid {self.peer} behind {self.path} does not listen: {error}") from error
 
     def replies(self, request: Request, patience: float | None) -> Iterator[Reply]:
         """Send a request and yield what is said about it; ends after `Done`, or when the master is gone.
@@ -77,7 +100,8 @@ class Connection:
             patience: Seconds for all of it; None waits as long as it takes.
 
         Raises:
-            NotReachableError: Time is up, or the other side is no master.
+            NotInTimeError: Time is up.
+            NotReachableError: The other side is no master.
         """
         deadline = None if patience is None else time.monotonic() + patience
         try:
@@ -98,7 +122,8 @@ class Connection:
         """Wait until the master closes the connection, or dies.
 
         Raises:
-            NotReachableError: It did not in time (seconds).
+            NotInTimeError: It did not in time (seconds).
+            NotReachableError: The other side is no master.
         """
         deadline = None if patience is None else time.monotonic() + patience
         while self._next_line(deadline) is not None:
@@ -111,9 +136,8 @@ class Connection:
                 self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
                 data = self._socket.recv(_CHUNK)
             except TimeoutError:
-                raise NotReachableError(
-                    f"pid {self.peer} behind {self.path} did not finish in time; it goes on, and "
-                    "`srvctl status` tells how far it is"
+                raise NotInTimeError(
+                    f"pid {self.peer} has not finished in time; it goes on, and `srvctl status` tells how far"
                 ) from None
             except ConnectionError:
                 return None

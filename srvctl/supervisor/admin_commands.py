@@ -5,11 +5,10 @@ Pure. Owns the words that commands are called with. Called by `admin`.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import printable
-from srvctl.ipc.control import Command, ControlError
+from srvctl.ipc.control import RECYCLE_TARGET, Command, ControlError
 from srvctl.supervisor.events import (
     RecycleAsked,
     ReloadAsked,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from srvctl.ipc.control import Request
     from srvctl.supervisor.events import Event
 
-_TARGET: Final = re.compile(r"all|(slot|pid):[0-9]{1,9}", re.ASCII)
 _LARGEST_CHANGE: Final = 1000
 
 #: What each command takes, and the default, whose type is what a value must have.
@@ -76,7 +74,7 @@ def _checked(request: Request) -> dict[str, Any]:
         if type(value) is not type(expected[name]):
             raise ControlError(f"{name} of {command} is not a {type(expected[name]).__name__}")
     args = {**expected, **request.args}
-    if command is Command.RECYCLE and not _TARGET.fullmatch(str(args["target"])):
+    if command is Command.RECYCLE and not RECYCLE_TARGET.fullmatch(str(args["target"])):
         raise ControlError("the target of recycle is all, slot:N or pid:N")
     if command is Command.SCALE and not 0 < abs(args["change"]) <= _LARGEST_CHANGE:
         raise ControlError(

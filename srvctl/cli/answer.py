@@ -1,0 +1,88 @@
+"""How the end of a control command is told: to people, or as JSON to programs.
+
+Progress goes to stderr, and one line about the end to stdout; with JSON, one object. Errors are told to
+people in any case. Whatever a master says reaches the terminal as plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+import typer
+
+from srvctl.cli.report import report
+from srvctl.cli.status_text import duration
+from srvctl.errors import ExitCode, SrvctlError, printable
+from srvctl.ipc.control import Done
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srvctl.cli.instances import Master
+    from srvctl.ipc.control import Command
+
+
+class Answer:
+    """What one command prints; leaving the context with an error tells programs of it.
+
+    Args:
+        is_json: For a program.
+    """
+
+    def __init__(self, is_json: bool) -> None:
+        self._is_json = is_json
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._is_json and isinstance(error, SrvctlError):
+            self._print_object(Done(ok=False, code=error.exit_code, message=str(error)))
+
+    def progress(self, text: str) -> None:
+        """Print that it goes on."""
+        if not self._is_json:
+            print(_harmless(text), file=sys.stderr, flush=True)
+
+    def end(self, done: Done) -> None:
+        """Print how it ended.
+
+        Raises:
+            Exit: It failed; with the code.
+        """
+        if self._is_json:
+            self._print_object(done)
+        elif done.ok:
+            seconds = duration(time.monotonic() - self._began)
+            print(f"{printable(done.message).rstrip('.')} ({seconds}).")
+        if not done.ok:
+            if not self._is_json and done.details:
+                print(_harmless(done.details).rstrip(), file=sys.stderr)
+            report(printable(done.message))
+            raise typer.Exit(done.code or ExitCode.REFUSED)
+
+    def asked(self, master: Master, command: Command) -> None:
+        """Print that the command was only asked for."""
+        done = Done(ok=True, message=f"Asked {master} to {command}.")
+        if self._is_json:
+            self._print_object(done)
+        else:
+            print(done.message)
+
+    def _print_object(self, done: Done) -> None:
+        print_json({**asdict(done), "seconds": round(time.monotonic() - self._began, 3)})
+
+
+def _harmless(text: str) -> str:
+    """Return a text of several lines as a terminal may show it."""
+    return "\n".join(printable(line) for line in text.expandtabs().split("\n"))
+
+
+def print_json(values: Mapping[str, Any]) -> None:
+    """Print an object for programs."""
+    print(json.dumps(values, indent=2))
