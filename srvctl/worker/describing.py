@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 PIPE: Final = "an end of a pipe"
 SOCKET_PAIR: Final = "an end of a socket pair"
+EPOLL: Final = "an epoll descriptor"
 _ANONYMOUS: Final = {
-    "[eventpoll]": "an epoll descriptor",
+    "[eventpoll]": EPOLL,
     "[eventfd]": "an eventfd",
     "[io_uring]": "an io_uring",
     "[timerfd]": "a timerfd",
@@ -30,7 +31,7 @@ _ANONYMOUS: Final = {
     "[pidfd]": "a pidfd",
 }
 #: What event loops are made of.
-PLUMBING: Final = frozenset({PIPE, SOCKET_PAIR, "an epoll descriptor", "an eventfd", "an io_uring"})
+PLUMBING: Final = frozenset({PIPE, SOCKET_PAIR, EPOLL, "an eventfd", "an io_uring"})
 
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html, 1.3
 

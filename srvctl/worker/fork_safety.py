@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import printable
-from srvctl.worker.describing import PLUMBING, Opened, opened_descriptors
+from srvctl.worker.describing import EPOLL, PLUMBING, Opened, opened_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,10 @@ class Snapshot:
             OSError: /proc is not mounted.
         """
         tasks = list(Path("/proc/self/task").iterdir())
-        return cls(_threads(tasks), opened_descriptors(), _children(tasks), _loops())
+        descriptors = opened_descriptors()
+        # Every loop waits with epoll(7); without one, there is no need to go through all objects there are.
+        has_loop = any(opened.what == EPOLL for opened in descriptors.values())
+        return cls(_threads(tasks), descriptors, _children(tasks), _loops() if has_loop else {})
 
 
 def wait_objections(before: Snapshot) -> list[str]:
