@@ -6,10 +6,13 @@ Pickle is safe here: the pipe's only writer is this very program.
 
 from __future__ import annotations
 
+import gc
+import io
 import os
 import pickle
 import select
 import signal
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -18,32 +21,43 @@ from srvctl.errors import ExitCode
 from srvctl.logs.streams import flush
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from srvctl.settings.groups import Settings
+    from srvctl.settings.service import Service
 
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 _CHUNK: Final = 65536
 
 
-def resolve(argv: Sequence[str]) -> Settings:
-    """Return the settings that the command line ``argv`` asks to serve.
+def _nothing(_descriptors: Sequence[int]) -> None:
+    pass
+
+
+def resolve(argv: Sequence[str], meanwhile: Callable[[Sequence[int]], None] = _nothing) -> Service:
+    """Return what the command line ``argv`` asks to serve.
 
     Must be called in the main thread, before any other thread exists.
+
+    Args:
+        argv: The command line.
+        meanwhile: Is called in the parent while the child reads; is given the descriptors that another
+            child must close.
 
     Raises:
         SystemExit: There is nothing to serve: help was printed, a mistake was reported, or SIGINT or SIGTERM
             arrived; with the exit code.
     """
     flush()
-    with _stop_requests() as requests:
+    with _stop_requests() as (requests, wakeup):
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reader)
             _resolve_and_exit(argv, writer)
         os.close(writer)
+        meanwhile((reader, requests, wakeup))
         sent = _receive(reader, requests)
         os.close(reader)
         if sent is None:
@@ -58,14 +72,30 @@ def resolve(argv: Sequence[str]) -> Settings:
         raise SystemExit(ExitCode.INTERNAL)
     if code != ExitCode.OK or not sent:
         raise SystemExit(code)
-    settings: Settings = pickle.loads(sent)  # noqa: S301 - written by our own child
-    return settings
+    service: Service = pickle.loads(sent)  # noqa: S301 - written by our own child
+    return service
+
+
+def reread(argv: Sequence[str]) -> Settings | str:
+    """Return the settings that ``argv`` asks for by now, or what is wrong with them.
+
+    For a child of the master, which ends after this: it loads all that parsing needs.
+    """
+    sys.stderr = said = io.StringIO()
+    from srvctl.cli.app import invoke  # noqa: PLC0415 - only ever imported in a child
+
+    result = invoke(argv)
+    if isinstance(result, ExitCode):
+        return said.getvalue().strip() or f"reading them ended with exit code {result}"
+    return result.settings
 
 
 def _resolve_and_exit(argv: Sequence[str], writer: int) -> NoReturn:
     """Be the child; never return into the parent's stack, whatever happens."""
     code = int(ExitCode.INTERNAL)
     try:
+        gc.disable()  # imports make little garbage, and looking for it would take a tenth of the time
+        os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # to find any, it reads all packages' metadata
         signal.set_wakeup_fd(-1)
         for signum in _STOP:
             if signal.getsignal(signum) is _leave_it_to_the_descriptor:
@@ -116,8 +146,8 @@ def _is_stop_requested(requests: int) -> bool:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[int]:
-    """Turn the stop signals into bytes on a descriptor, for a while, and let children be waited for.
+def _stop_requests() -> Iterator[tuple[int, int]]:
+    """Turn the stop signals into bytes on a pipe, for a while, and let children be waited for.
 
     A handler alone would not do: a signal just before the parent waits would be handled after the wait. And
     without handlers, a process 1 would ignore the signals.
@@ -132,7 +162,7 @@ def _stop_requests() -> Iterator[int]:
             signal.signal(signum, _leave_it_to_the_descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # under an inherited SIG_IGN, no exit code would be kept
     try:
-        yield requests
+        yield requests, wakeup
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)

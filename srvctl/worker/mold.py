@@ -80,7 +80,9 @@ class Duties:
 
 def prepare() -> None:
     """Import what every worker needs, whatever the application is and the settings are."""
-    from srvctl.worker import main  # noqa: F401, PLC0415 - it imports all of it, and would import us
+    import srvctl.logs.setup  # noqa: PLC0415
+    import srvctl.settings.groups  # noqa: PLC0415
+    import srvctl.worker.molding  # noqa: F401, PLC0415 - with it all that a worker consists of; it imports us
 
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: F401, PLC0415 - not every platform has it

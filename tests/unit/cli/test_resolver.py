@@ -15,11 +15,14 @@ from srvctl.cli import app
 from srvctl.cli.resolver import resolve
 from srvctl.errors import ExitCode
 from srvctl.settings.groups import Settings
+from srvctl.settings.instance import Instance
 from srvctl.settings.load import load
+from srvctl.settings.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+SERVICE = Service(Settings(), Instance("shop"))
 _HEAVY = ("pydantic", "pydantic_core", "pydantic_settings", "typer", "click", "rich", "yaml", "asyncio")
 
 
@@ -34,7 +37,7 @@ def test_the_settings_come_back_whole(tmp_path: Path) -> None:
     file.write_text('[server]\nbind = [":80"]\n[timeouts]\nboot = "2m"\n', encoding="utf-8")
     argv = ["run", "a:b", "-c", str(file), "--workers", "auto"]
     expected = load({"app.target": "a:b", "workers.count": "auto"}, os.environ, file).settings
-    assert resolve(argv) == expected
+    assert resolve(argv).settings == expected
 
 
 def test_the_parent_loads_nothing_that_only_parsing_needs() -> None:
@@ -42,7 +45,7 @@ def test_the_parent_loads_nothing_that_only_parsing_needs() -> None:
         "import sys\n"
         "from srvctl.cli.resolver import resolve\n"
         "import srvctl.__main__\n"
-        "settings = resolve(['run', 'a:b'])\n"
+        "settings = resolve(['run', 'a:b']).settings\n"
         f"print(settings.app.target, [name for name in {_HEAVY} if name in sys.modules])"
     )
     assert (done.stdout, done.stderr) == ("a:b []\n", "")
@@ -93,7 +96,7 @@ def test_a_reader_of_the_help_may_leave_early() -> None:
 def test_an_unexpected_exception_ends_only_the_child(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_argv: object) -> Settings:
+    def fail(_argv: object) -> Service:
         raise ZeroDivisionError
 
     monkeypatch.setattr(app, "invoke", fail)
@@ -118,7 +121,7 @@ def test_a_stop_signal_ends_both_at_once(signum: signal.Signals, monkeypatch: py
     """The child, which would wait for ever, asks for its parent to be stopped."""
     parent = os.getpid()
 
-    def ask_and_wait(_argv: object) -> Settings:
+    def ask_and_wait(_argv: object) -> Service:
         os.kill(parent, signum)
         signal.pause()
         raise AssertionError("nothing wakes the child")
@@ -140,15 +143,15 @@ def test_an_ignored_interrupt_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> 
     """As under nohup, or in the background of a shell script."""
     parent = os.getpid()
 
-    def interrupt(_argv: object) -> Settings:
+    def interrupt(_argv: object) -> Service:
         for pid in (parent, os.getpid()):
             os.kill(pid, signal.SIGINT)
-        return Settings()
+        return SERVICE
 
     monkeypatch.setattr(app, "invoke", interrupt)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert resolve(["run"]) == Settings()
+        assert resolve(["run"]) == SERVICE
     finally:
         signal.signal(signal.SIGINT, before)
 

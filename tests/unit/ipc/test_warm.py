@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import resource
 import signal
@@ -17,7 +16,7 @@ import pytest
 from srvctl.errors import ExitCode
 from srvctl.ipc import warm
 from srvctl.ipc.channel import ChannelError
-from srvctl.ipc.descriptors import MAX_DESCRIPTORS, LineReader, send_line
+from srvctl.ipc.descriptors import MAX_DESCRIPTORS, send_line
 from srvctl.ipc.parcels import send_parcel, wait_parcel
 
 if TYPE_CHECKING:
@@ -26,11 +25,15 @@ if TYPE_CHECKING:
     from srvctl.ipc.warm import Warm
 
 
-def speak(said: str, channel: socket.socket, descriptors: list[int]) -> int:
-    """Be what a warm process becomes."""
+LIFE = """
+import os
+from srvctl.ipc.descriptors import LineReader
+
+def speak(said, channel, descriptors):
     os.write(descriptors[0], f"{said} {os.getpid()} {os.environ['WARMTH']}".encode())
     line = LineReader(channel).wait_line()
     return int(line.text) if line is not None else 1
+"""
 
 
 def prepare() -> None:
@@ -48,15 +51,23 @@ def process() -> Iterator[Warm]:
     started.end()
 
 
-def test_it_becomes_what_it_is_told_with_what_it_is_given(process: Warm) -> None:
-    """And reads nothing of what is sent to it afterwards."""
+def test_it_becomes_what_it_is_told_with_what_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And reads nothing of what is sent to it afterwards. Nobody else imports what it becomes."""
+    (tmp_path / "a_life.py").write_text(LIFE)
+    monkeypatch.syspath_prepend(tmp_path)
+    process = warm.start(prepare)
     reader, writer = os.pipe()
-    process.become(functools.partial(speak, "x" * 100_000), [writer])
+    process.become("a_life:speak", ["x" * 100_000], [writer])
+    process.end()  # it is not warm any more
     send_line(process.channel, b"7\n")
     os.close(writer)
     with os.fdopen(reader) as pipe:
         assert pipe.read() == f"{'x' * 100_000} {process.pid} 37"
     assert wait_exit(process) == 7
+    process.channel.close()
+    assert "a_life" not in sys.modules
 
 
 def test_it_ends_when_it_is_not_wanted(process: Warm) -> None:

@@ -1,0 +1,59 @@
+"""What ``run`` does while a child reads the settings: it has another import what every worker needs.
+
+Both take as long, so with two CPUs the second costs no time. The master itself imports what it consists of.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srvctl.ipc.warm import Warm
+
+_HELP: Final = frozenset({"-h", "--help"})
+
+
+class Meanwhile:
+    """Leaving the context ends a warm process that has become nothing.
+
+    Args:
+        argv: The command line.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._is_useful = _is_useful(argv)
+        self.warm: Warm | None = None  #: the process, if there is one
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.warm is not None:
+            self.warm.end()
+
+    def begin(self, not_for_children: Sequence[int]) -> None:
+        """Do it, in the process that becomes the master; close descriptors of its own in its child."""
+        if not self._is_useful:
+            return
+        from srvctl.ipc.warm import start  # noqa: PLC0415 - the child that reads the settings is forked by now
+
+        try:
+            self.warm = start(_prepare, not_for_children)
+        except OSError:  # then the mold is forked when it is needed, and takes longer
+            self.warm = None
+        import srvctl.run  # noqa: F401, PLC0415 - as above
+
+
+def _is_useful(argv: Sequence[str]) -> bool:
+    """Return whether something is likely to be served, and a CPU has nothing else to do."""
+    return sys.platform.startswith("linux") and len(os.sched_getaffinity(0)) > 1 and _HELP.isdisjoint(argv)
+
+
+def _prepare() -> None:
+    from srvctl.worker.mold import prepare  # noqa: PLC0415 - never in the master
+
+    prepare()
