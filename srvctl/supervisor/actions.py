@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from srvctl.errors import ExitCode
 
 
@@ -31,10 +33,53 @@ class Milestone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork a worker for a slot."""
+    """Fork a worker for a slot.
+
+    Attributes:
+        worker: Its number.
+        slot: The place.
+        generation: The code and the settings it gets.
+        from_mold: Have the generation's mold fork it; else the master does, and the worker imports all.
+    """
 
     worker: int
     slot: int
+    generation: int
+    from_mold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MakeMold:
+    """Fork a process that imports the application of a generation."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndMold:
+    """Kill the mold of a generation: it has nothing to finish."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """Read the settings anew, for this generation, and open what they name and is not open."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The settings of this generation are the service's: let go of what only older ones needed."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """The settings of this generation are not wanted: let go of what only they needed."""
+
     generation: int
 
 
@@ -57,6 +102,99 @@ class Kill:
 
     worker: int
     signal: Literal["TERM", "KILL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Have a worker write the stacks of its threads onto its board."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read the boards of all workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """Ask the kernel about a worker."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Have a worker ask its application for a path.
+
+    Attributes:
+        worker: The worker.
+        probe: Number of the question, for the answer.
+        path: What is asked for.
+        timeout: Seconds the application has.
+    """
+
+    worker: int
+    probe: int
+    path: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write a worker's death into the ledger.
+
+    Attributes:
+        worker: The worker.
+        pid: Its process.
+        slot: The place it served.
+        generation: The code it ran.
+        state: Where it was in its life when it ended.
+        cause: The end in words.
+        asked_by: Who wanted it to end, and why; empty when nobody did.
+        uptime: Seconds from its fork to its end.
+    """
+
+    worker: int
+    pid: int
+    slot: int
+    generation: int
+    state: str
+    cause: str
+    asked_by: str
+    uptime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Tell a client of the control socket how far its command has come."""
+
+    client: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Tell a client of the control socket what came of its command.
+
+    Attributes:
+        client: The client.
+        is_ok: Whether the command did what it was for.
+        message: One line.
+        details: What is printed as it is below the line, such as a traceback.
+        data: For programs.
+    """
+
+    client: int
+    is_ok: bool
+    message: str
+    details: str = ""
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Have the srvctl that is installed now take over, in this very process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +226,25 @@ class Exit:
     code: ExitCode
 
 
-Action = Spawn | Drain | Kill | CloseListeners | Announce | Log | Exit
+Action = (
+    Spawn
+    | MakeMold
+    | EndMold
+    | ReadSettings
+    | Commit
+    | Discard
+    | Drain
+    | Kill
+    | Dump
+    | Look
+    | Examine
+    | Probe
+    | Record
+    | Progress
+    | Reply
+    | Upgrade
+    | CloseListeners
+    | Announce
+    | Log
+    | Exit
+)

@@ -1,39 +1,60 @@
-"""Carries out what the fleet decided. The only module that forks, kills and writes to workers.
+"""Carries out what the fleet decided: the hands of the master.
 
-Results come back as events, so the fleet never waits for one.
+Results come back as events, at once where they are known at once, so the fleet never waits for one. Must not
+decide anything. Only its helpers fork (`births`, `rereading`, `upgrading`); only it signals and writes to
+children.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import time
 from typing import TYPE_CHECKING, Final
 
-from srvctl.ipc.channel import DrainAsked, encode
+from srvctl.ipc.channel import DrainAsked, ProbeAsked, encode
+from srvctl.ipc.scoreboard import DUMP_SIGNAL
 from srvctl.supervisor.actions import (
     Announce,
     CloseListeners,
+    Commit,
+    Discard,
     Drain,
+    Dump,
+    EndMold,
+    Examine,
     Exit,
     Kill,
     Log,
+    Look,
+    MakeMold,
     Milestone,
+    Probe,
+    Progress,
+    ReadSettings,
+    Record,
+    Reply,
     Severity,
     Spawn,
+    Upgrade,
 )
-from srvctl.supervisor.events import Forked, SpawnFailed
-from srvctl.supervisor.spawn import fork_worker
+from srvctl.supervisor.events import Examined, Looked
+from srvctl.supervisor.vitals import examine, pss
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
+    from srvctl.ipc.channel import Message
     from srvctl.supervisor.actions import Action
+    from srvctl.supervisor.admin import Admin
+    from srvctl.supervisor.births import Births
+    from srvctl.supervisor.children import Staff
     from srvctl.supervisor.events import Event
-    from srvctl.supervisor.listeners import Listeners
-    from srvctl.supervisor.poller import Poller
+    from srvctl.supervisor.generations import Generation, Generations
+    from srvctl.supervisor.obituaries import Obituaries
+    from srvctl.supervisor.rereading import Rereading
     from srvctl.systemd import Notifier
 
 _LEVELS: Final = {severity: getattr(logging, severity.value) for severity in Severity}
@@ -44,70 +65,175 @@ class Effects:
     """The hands of the master.
 
     Args:
-        poller: Learns of each new worker.
-        listeners: The sockets; workers inherit them.
+        staff: The children.
+        births: Makes children.
+        generations: Settings and sockets of each.
+        rereading: Reads settings anew.
+        obituaries: Tells of deaths.
         notifier: The service manager.
         logger: Where the master writes its lines.
-        serve: Runs a worker in the child: takes its slot and channel, returns the exit code.
+        admin: The control socket, where there is one.
+        on_commit: Is told which generation was accepted.
+        upgrade: Has the installed srvctl take over.
     """
 
     def __init__(
         self,
-        poller: Poller,
-        listeners: Listeners,
+        *,
+        staff: Staff,
+        births: Births,
+        generations: Generations,
+        rereading: Rereading,
+        obituaries: Obituaries,
         notifier: Notifier,
         logger: logging.Logger,
-        serve: Callable[[int, socket.socket], int],
+        admin: Admin | None,
+        on_commit: Callable[[Generation], None],
+        upgrade: Callable[[], Event | None],
     ) -> None:
-        self._poller = poller
-        self._listeners = listeners
+        self._staff = staff
+        self._births = births
+        self._generations = generations
+        self._rereading = rereading
+        self._obituaries = obituaries
         self._notifier = notifier
         self._logger = logger
-        self._serve = serve
+        self._admin = admin
+        self._on_commit = on_commit
+        self._upgrade = upgrade
 
     def perform(self, action: Action) -> Event | None:
-        """Do one thing; return what came of it where the fleet must know."""
+        """Do one thing; return what came of it where that is known at once."""
+        match action:
+            case Spawn() | MakeMold() | ReadSettings() | Upgrade():
+                return self._bring_about(action)
+            case Look():
+                return self._look()
+            case Examine(worker=worker):
+                return self._examine(worker)
+            case Drain() | Kill() | Dump() | Probe() | EndMold():
+                self._tell_child(action)
+            case Commit() | Discard() | CloseListeners():
+                self._change_generation(action)
+            case Exit():
+                pass  # the loop ends itself
+            case _:
+                self._tell_others(action)
+        return None
+
+    def _bring_about(self, action: Spawn | MakeMold | ReadSettings | Upgrade) -> Event | None:
+        """Start a process, whose news come later."""
         match action:
             case Spawn():
-                return self._spawn(action)
+                return self._births.spawn(action)
+            case MakeMold():
+                return self._births.make_mold(action)
+            case ReadSettings(generation=generation):
+                return self._rereading.begin(generation)
+            case Upgrade():
+                return self._upgrade()
+
+    # -- children --------------------------------------------------------------------------------------
+
+    def _tell_child(self, action: Drain | Kill | Dump | Probe | EndMold) -> None:
+        match action:
             case Drain(worker=worker, last=last):
                 self._drain(worker, last=last)
             case Kill(worker=worker, signal=name):
-                os.kill(self._poller.handle_of(worker).pid, _SIGNALS[name])
+                self._signal(self._staff.workers[worker].pid, _SIGNALS[name])
+            case Dump(worker=worker):
+                self._dump(worker)
+            case Probe(worker=worker, probe=probe, path=path, timeout=timeout):
+                with contextlib.suppress(OSError):  # it will be late with its answer
+                    self._send(worker, ProbeAsked(probe, path, float(timeout)))
+            case EndMold(generation=generation):
+                mold = self._staff.molds.get(generation)
+                self._signal(mold.pid if mold else None, signal.SIGKILL)
+
+    def _signal(self, pid: int | None, number: int) -> None:
+        """Send a signal to a child; it is not reaped yet, so the pid is its own."""
+        if pid is not None:
+            os.kill(pid, number)
+
+    def _drain(self, worker: int, *, last: bool) -> None:
+        """Ask through the channel; by signal when the application closed it or does not read it."""
+        handle = self._staff.workers[worker]
+        is_last = last or not self._generations.takes_over(handle.generation)
+        try:
+            self._send(worker, DrainAsked(last=is_last))
+        except OSError:
+            self._signal(handle.pid, signal.SIGTERM)
+
+    def _send(self, worker: int, message: Message) -> None:
+        """Write to a worker without waiting.
+
+        Raises:
+            OSError: It closed its end, or does not read.
+        """
+        channel = self._staff.workers[worker].channel
+        if channel is None:
+            raise BrokenPipeError
+        channel.send(encode(message))
+
+    def _dump(self, worker: int) -> None:
+        handle = self._staff.workers[worker]
+        reading = handle.board.read()
+        if reading is not None and reading.takes_dumps:  # anybody else would die of the signal
+            self._signal(handle.pid, DUMP_SIGNAL)
+
+    def _look(self) -> Event:
+        self._obituaries.note_kills()
+        return Looked({worker: handle.board.read() for worker, handle in self._staff.workers.items()})
+
+    def _examine(self, worker: int) -> Event | None:
+        pid = self._staff.workers[worker].pid
+        if pid is None:
+            return None
+        found = examine(pid)
+        return Examined(
+            worker,
+            waited=found.waited,
+            on_cpu=found.on_cpu,
+            is_runnable=found.is_runnable,
+            is_traced=found.is_traced,
+            pss=pss(pid),
+        )
+
+    # -- settings and sockets --------------------------------------------------------------------------
+
+    def _change_generation(self, action: Commit | Discard | CloseListeners) -> None:
+        match action:
+            case Commit(generation=generation):
+                self._generations.commit(generation)
+                self._on_commit(self._generations.accepted)
+            case Discard(generation=generation):
+                self._rereading.cancel()
+                self._generations.discard(generation)
             case CloseListeners():
-                self._listeners.close()
+                self._generations.close()
+
+    # -- everybody else --------------------------------------------------------------------------------
+
+    def _tell_others(self, action: Record | Progress | Reply | Announce | Log) -> None:
+        match action:
+            case Record(worker=worker):
+                self._obituaries.write(action, self._staff.workers[worker].board)
+                self._staff.dismiss(worker)
+            case Progress(client=client, text=text):
+                if self._admin is not None:
+                    self._admin.progress(client, text)
+            case Reply(client=client, is_ok=is_ok, message=message, details=details, data=data):
+                if self._admin is not None:
+                    self._admin.reply(client, is_ok, message, details, data)
             case Announce(milestone=milestone, status=status):
                 self._announce(milestone, status)
             case Log(severity=severity, text=text, details=details):
                 self._logger.log(_LEVELS[severity], "%s\n%s" if details else "%s%s", text, details.rstrip())
-            case Exit():
-                pass  # the loop ends itself
-        return None
-
-    def _spawn(self, action: Spawn) -> Event:
-        try:
-            handle = fork_worker(
-                action.worker, self._poller.close, lambda channel: self._serve(action.slot, channel)
-            )
-        except OSError as error:
-            return SpawnFailed(action.worker, str(error))
-        self._poller.add(handle)
-        return Forked(action.worker, handle.pid)
-
-    def _drain(self, worker: int, *, last: bool) -> None:
-        """Ask through the channel; by signal when the application closed it or does not read it."""
-        handle = self._poller.handle_of(worker)
-        try:
-            if handle.channel is None:
-                raise BrokenPipeError
-            handle.channel.send(encode(DrainAsked(last=last)))
-        except OSError:
-            os.kill(handle.pid, signal.SIGTERM)
 
     def _announce(self, milestone: Milestone, status: str) -> None:
         match milestone:
             case Milestone.READY:
-                for listener in self._listeners:
+                for listener in self._generations:
                     self._logger.info("Srvctl running on %s (Press CTRL+C to quit)", listener.url)
                 self._notifier.ready("Serving.")
             case Milestone.RELOADING:

@@ -6,6 +6,13 @@ A worker is named by its `worker` number: unique for the life of the master, unl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srvctl.ipc.scoreboard import Reading
+    from srvctl.supervisor.policy import FleetPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,129 @@ class WorkerExited:
     Attributes:
         worker: The worker.
         cause: The end in words, e.g. ``exit code 1`` or ``killed by SIGKILL``.
+        served: Requests it had answered.
+        cut: Requests it had begun and did not answer.
     """
 
     worker: int
     cause: str
+    served: int = 0
+    cut: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MoldForked:
+    """The process that is to be the mold of a generation exists."""
+
+    generation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoldRefused:
+    """The kernel refused a process for the mold of a generation."""
+
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoldReady:
+    """The mold of a generation has imported the application.
+
+    Attributes:
+        generation: The generation.
+        objection: Why no worker should be forked from it; empty where there is no reason.
+    """
+
+    generation: int
+    objection: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoldFailed:
+    """The mold of a generation says why its application cannot be imported; it is about to exit."""
+
+    generation: int
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoldExited:
+    """The kernel reported the end of a mold; the cause is in words."""
+
+    generation: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRead:
+    """The settings of a reload could be read, and what they name could be opened.
+
+    Attributes:
+        generation: The generation they are for.
+        policy: What the fleet aims at from then on.
+        notes: Sentences about what changed and is not obeyed before a restart.
+    """
+
+    generation: int
+    policy: FleetPolicy
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRefused:
+    """The settings of a reload are wrong; the message may have several lines."""
+
+    generation: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the boards of the workers say; None for one that says nothing sensible."""
+
+    readings: Mapping[int, Reading | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the kernel says about a worker.
+
+    Attributes:
+        worker: The worker.
+        waited: Seconds its main thread has ever waited for a CPU; None where the kernel does not say. A wait
+            is added when it is over.
+        on_cpu: Seconds it ever had one; None where the kernel does not say.
+        is_runnable: It has one, or waits for one.
+        is_traced: A debugger has stopped it, or may.
+        pss: Bytes of memory it uses, shared pages counted in part; None where the kernel does not say.
+    """
+
+    worker: int
+    waited: float | None = None
+    on_cpu: float | None = None
+    is_runnable: bool = False
+    is_traced: bool = False
+    pss: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A worker's application answered a health probe.
+
+    Attributes:
+        worker: The worker.
+        probe: Number of the probe.
+        status: Of the response; 0 where there was none.
+        details: Why there was none.
+    """
+
+    worker: int
+    probe: int
+    status: int
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +211,20 @@ class StopAsked:
     Attributes:
         by: Who asked, e.g. ``SIGTERM``.
         immediately: Do not wait for running requests.
+        client: Of the control socket, who is told about it.
     """
 
     by: str
     immediately: bool = False
+    client: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadAsked:
-    """Someone wants every worker replaced by one that runs the code now on disk."""
+    """Someone wants every worker replaced by one that runs the code and the settings now on disk."""
 
     by: str
+    client: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +233,67 @@ class ScaleAsked:
 
     by: str
     change: int
+    client: int | None = None
 
 
-Event = (
-    Started
-    | TimePassed
-    | Forked
+@dataclass(frozen=True, slots=True)
+class RecycleAsked:
+    """Someone wants workers replaced by new ones of the same generation.
+
+    Attributes:
+        by: Who asked.
+        target: ``all``, ``slot:N`` or ``pid:N``.
+        client: Of the control socket, who is told about it.
+    """
+
+    by: str
+    target: str
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeAsked:
+    """Someone wants the master to be replaced, in place, by the srvctl that is installed now."""
+
+    by: str
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeRefused:
+    """The srvctl that is installed now cannot take over, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAsked:
+    """A client of the control socket wants to know how everything is."""
+
+    client: int
+
+
+AboutWorker = (
+    Forked
     | SpawnFailed
     | WorkerReady
     | BootFailed
     | WorkerDraining
     | ChannelBroken
     | WorkerExited
-    | StopAsked
-    | ReloadAsked
-    | ScaleAsked
+    | Examined
+    | Probed
+)
+AboutMold = MoldForked | MoldRefused | MoldReady | MoldFailed | MoldExited
+Asked = StopAsked | ReloadAsked | ScaleAsked | RecycleAsked | UpgradeAsked | StatusAsked
+Event = (
+    Started
+    | TimePassed
+    | AboutWorker
+    | AboutMold
+    | SettingsRead
+    | SettingsRefused
+    | Looked
+    | Asked
+    | UpgradeRefused
 )

@@ -1,16 +1,14 @@
 """All decisions of the master: an event and the time go in, actions come out.
 
-Desired state (how many workers, of which generation, whether to stop) and observed state (`Roster`) are
+Desired state (how many workers, of which generation, whether to stop) and observed state (workers, molds) are
 separate; after every event `_reconcile` compares them and asks for what is missing. A reload or a stop is
 therefore never a procedure that must run to its end: the next event is always obeyed at once.
 
-Must not know processes, sockets, signals or clocks. Called by `master` only.
+Must not know processes, sockets, signals or clocks. Called by `master` only. `state` says what its parts are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import ExitCode
@@ -18,70 +16,63 @@ from srvctl.supervisor.actions import (
     Action,
     Announce,
     CloseListeners,
-    Drain,
     Exit,
-    Kill,
-    Log,
     Milestone,
-    Severity,
-    Spawn,
+    Record,
+    Reply,
+    Upgrade,
 )
-from srvctl.supervisor.backoff import Backoff
+from srvctl.supervisor.crew import Crew
 from srvctl.supervisor.events import (
+    AboutMold,
+    AboutWorker,
+    Asked,
     BootFailed,
     ChannelBroken,
     Event,
+    Examined,
     Forked,
+    Looked,
+    MoldExited,
+    MoldFailed,
+    MoldForked,
+    MoldReady,
+    MoldRefused,
+    Probed,
+    RecycleAsked,
     ReloadAsked,
     ScaleAsked,
+    SettingsRead,
+    SettingsRefused,
     SpawnFailed,
     Started,
+    StatusAsked,
     StopAsked,
     TimePassed,
+    UpgradeAsked,
+    UpgradeRefused,
     WorkerDraining,
     WorkerExited,
     WorkerReady,
 )
 from srvctl.supervisor.lifecycle import Step, WorkerState
-from srvctl.supervisor.roster import Roster, Worker
+from srvctl.supervisor.policy import FleetPolicy
+from srvctl.supervisor.reloader import Reloader
+from srvctl.supervisor.state import SERVING, UP, Phase, State, workers
+from srvctl.supervisor.status import snapshot
+from srvctl.supervisor.succession import Succession
+from srvctl.supervisor.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from srvctl.supervisor.roster import Worker
+
+__all__ = ["Fleet", "FleetPolicy", "Phase"]
 
 #: Seconds in which a second request to stop is the echo of the first: a launcher that passes signals on
 #: (timeout, make, a container's init) sends again what the terminal sent to the whole process group.
 _ECHO: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class FleetPolicy:
-    """What the fleet aims at; times in seconds.
-
-    Attributes:
-        count: Workers wanted at the start.
-        boot: Time a worker has from fork to ready.
-        drain: Time a worker has from being asked to drain to its exit.
-        term: Time a booting worker has from SIGTERM to its exit.
-        max_surge: Workers a reload may start beyond the count at a time.
-        backoff: Wait of a slot whose workers die too soon.
-    """
-
-    count: int
-    boot: float
-    drain: float
-    term: float
-    max_surge: int = 1
-    backoff: Backoff = field(default_factory=Backoff)
-
-
-class Phase(Enum):
-    """Where the whole service is in its life."""
-
-    BOOTING = "booting"  #: not every slot has been served yet
-    RUNNING = "running"
-    STOPPING = "stopping"
-    ENDED = "ended"
 
 
 class Fleet:
@@ -93,25 +84,24 @@ class Fleet:
     """
 
     def __init__(self, policy: FleetPolicy, chance: Callable[[], float]) -> None:
-        self.phase = Phase.BOOTING
-        self.target = policy.count
-        self.generation = 1  #: the accepted code
-        self.rolling_to: int | None = None  #: the generation a reload in progress brings in
-        self.roster = Roster()
-        self._policy = policy
-        self._chance = chance
+        self.state = State(policy, chance, target=policy.count)
+        self.state.molds.want(1, preload=policy.preload)
+        self._crew = Crew(self.state)
+        self._watch = Watch(self.state.roster, self.state.orders)
+        self._reloader = Reloader(self.state, self._watch)
+        self._succession = Succession(self.state, self._crew)
         self._exit_code = ExitCode.OK
         self._stop_asked_at = float("-inf")
-        self._was_ever_ready = False
-        self._reload_waits_by: str | None = None  #: who asked while another reload was in progress
-        self._generations_used = 1
-        self._workers_made = 0
-        self._now = 0.0
-        self._actions: list[Action] = []
+        self._leave_at = float("-inf")  #: when the workers are asked to drain, after a stop was asked for
+        self._upgrade: UpgradeAsked | None = None
+        self._last_failure = ("", "")
+        self._served = self._cut = 0  #: requests, by workers that are gone
 
     def __repr__(self) -> str:
-        workers = " ".join(f"{w.slot}:{w.state.value}/g{w.generation}" for w in self.roster)
-        return f"<Fleet {self.phase.value} {workers or 'no workers'}>"
+        state = self.state
+        roster = " ".join(f"{w.slot}:{w.state.value}/g{w.generation}" for w in state.roster)
+        stage = f" {state.reload.stage.name.lower()} g{state.reload.generation}" if state.reload else ""
+        return f"<Fleet {state.phase.value}{stage} {roster or 'no workers'}>"
 
     # -- the interface ---------------------------------------------------------------------------------
 
@@ -122,25 +112,25 @@ class Fleet:
             event: What happened.
             now: Monotonic time in seconds; never smaller than at the last call.
         """
-        if self.phase is Phase.ENDED:
+        if self.state.phase is Phase.ENDED:
             return []
-        self._now = now
+        self.state.now = now
         self._observe(event)
         self._enforce_deadlines()
         self._reconcile()
-        actions, self._actions = self._actions, []
-        return actions
+        return self.state.orders.take()
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which `TimePassed` is due, or None."""
-        deadlines = [worker.deadline for worker in self.roster if worker.deadline is not None]
-        if self.phase in {Phase.BOOTING, Phase.RUNNING}:
-            deadlines += [
-                slot.not_before
-                for index, slot in self.roster.slots.items()
-                if index < self.target and not self.roster.holders(index)
-            ]
-        return min(deadlines, default=None)
+        state = self.state
+        deadlines = [worker.deadline for worker in state.roster]
+        if state.phase in SERVING:
+            deadlines += [*state.molds.deadlines(), *self._succession.deadlines()]
+        if state.phase in UP:
+            deadlines += [self._watch.next_look, state.reload.until if state.reload else None]
+        if state.phase is Phase.LEAVING:
+            deadlines.append(self._leave_at)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # -- what happened ---------------------------------------------------------------------------------
 
@@ -148,294 +138,370 @@ class Fleet:
         match event:
             case Started() | TimePassed():
                 pass  # reconciling does it all
-            case StopAsked():
-                self._stop_asked(event)
-            case ReloadAsked(by=by):
-                self._reload_asked(by)
-            case ScaleAsked():
-                self._scale_asked(event)
+            case Looked(readings=readings):
+                self._watch.looked(readings, self.state.now, self.state.policy_for)
+            case SettingsRead():
+                self._reloader.settings_read(event)
+            case SettingsRefused(generation=generation, message=message):
+                self._reloader.settings_refused(generation, message)
+            case MoldForked() | MoldRefused() | MoldReady() | MoldFailed() | MoldExited():
+                self._observe_mold(event)
+            case (
+                StopAsked()
+                | ReloadAsked()
+                | ScaleAsked()
+                | RecycleAsked()
+                | UpgradeAsked()
+                | UpgradeRefused()
+                | StatusAsked()
+            ):
+                self._obey(event)
             case _:
-                worker = self.roster.workers.get(event.worker)
+                worker = self.state.roster.workers.get(event.worker)
                 if worker is not None:  # else: last words of one that is reaped already
                     self._observe_worker(worker, event)
 
-    def _observe_worker(
-        self,
-        worker: Worker,
-        event: Forked
-        | SpawnFailed
-        | WorkerReady
-        | BootFailed
-        | WorkerDraining
-        | ChannelBroken
-        | WorkerExited,
-    ) -> None:
+    def _observe_worker(self, worker: Worker, event: AboutWorker) -> None:
         match event:
             case Forked(pid=pid):
-                worker.pid = pid
-                worker.take(Step.FORKED)
-                worker.deadline = self._now + self._policy.boot
+                self._crew.forked(worker, pid)
             case SpawnFailed(reason=reason):
-                if self.phase is not Phase.STOPPING:  # its siblings fail alike: one error is enough
-                    self._log(Severity.ERROR, f"Could not start a worker: {reason}.")
-                self._exited(worker, reason)
-            case WorkerReady() if worker.state is WorkerState.BOOTING:
-                worker.take(Step.READY)
-                worker.ready_at, worker.deadline = self._now, None
-                self._was_ever_ready = True
-            case BootFailed(message=message, details=details) if worker.state is WorkerState.BOOTING:
-                worker.explained = True
-                self._log(Severity.ERROR, message, details)
-                self._boot_failed(worker)
-            case WorkerDraining() if worker.is_ready:
-                self._log(
-                    Severity.INFO,
-                    f"Worker [{worker.pid}] drains by itself; slot {worker.slot} gets a new one.",
-                )
-                self._draining(worker)
+                if self.state.phase is not Phase.STOPPING:  # its siblings fail alike: one error is enough
+                    self.state.orders.error(f"Could not start a worker: {reason}.")
+                self._exited(worker, WorkerExited(worker.number, reason))
+            case WorkerExited():
+                self._exited(worker, event)
             case ChannelBroken(reason=reason):
                 self._channel_broken(worker, reason)
-            case WorkerExited(cause=cause):
-                self._exited(worker, cause)
+            case Examined():
+                policy = self.state.policy_for(worker.generation)
+                blocked = self._watch.examined(worker, event, self.state.now, policy)
+                if blocked:
+                    self._hung(worker, blocked)
+            case Probed():
+                policy = self.state.policy_for(worker.generation)
+                wrong = self._watch.probed(worker, event, self.state.now, policy)
+                if wrong is not None:
+                    self._reloader.worker_probed(worker, wrong)
             case _:
-                pass  # said too late to matter, e.g. ready after it was told to go
+                self._hear(worker, event)
+
+    def _hear(self, worker: Worker, event: WorkerReady | BootFailed | WorkerDraining) -> None:
+        """Take in what a worker says of itself, unless it comes too late to matter."""
+        match event, worker.state:
+            case WorkerReady(), WorkerState.BOOTING:
+                self._crew.ready(worker)
+                self.state.was_ever_ready = True
+                self._reloader.worker_ready(worker)
+            case BootFailed(message=message, details=details), WorkerState.BOOTING if not worker.explained:
+                worker.explained = True
+                if not self.state.is_new(worker.generation):  # else the failure of the reload says it
+                    self._tell_failure(message, details)
+                self._boot_failed(worker, message, details)
+            case WorkerDraining(), WorkerState.READY:
+                text = f"Worker [{worker.pid}] drains by itself; slot {worker.slot} gets a new one."
+                self.state.orders.info(text)
+                worker.asked_by = "itself, or a signal"
+                self._crew.draining(worker)
+            case WorkerDraining(), WorkerState.HUNG:
+                self.state.orders.warning(f"Worker [{worker.pid}] came to itself; it finishes its requests.")
+                self._crew.draining(worker)
+            case _:
+                pass
+
+    def _hung(self, worker: Worker, blocked: float) -> None:
+        wait = self._crew.count_failure(worker)
+        when = f"in {wait:.1f} s" if wait else "now"
+        self.state.orders.error(
+            f"Worker [{worker.pid}] has been blocked for {blocked:.1f} s (health.hang_timeout); "
+            f"slot {worker.slot} gets a new one {when}."
+        )
+        self._crew.hang(worker, f"hang: its loop was blocked for {blocked:.1f} s")
+        if self.state.is_new(worker.generation):
+            self._reloader.fail("a new worker hangs")
 
     def _channel_broken(self, worker: Worker, reason: str) -> None:
-        self._log(Severity.ERROR, f"Worker [{worker.pid}] broke its channel ({reason}); it has to go.")
+        self.state.orders.error(f"Worker [{worker.pid}] broke its channel ({reason}); it has to go.")
         if worker.state is WorkerState.BOOTING:
-            self._boot_failed(worker)
+            self._boot_failed(worker, "a new worker broke its channel")
         elif worker.is_ready:
-            self._count_failure(worker)
-        self._retire_by_signal(worker)
+            self._crew.count_failure(worker)
+            if self.state.is_new(worker.generation):
+                self._reloader.fail("a new worker broke its channel")
+        self._crew.retire_by_signal(worker, f"it broke its channel ({reason})")
 
-    def _exited(self, worker: Worker, cause: str) -> None:
+    def _exited(self, worker: Worker, event: WorkerExited) -> None:
         state = worker.state
         worker.take(Step.EXITED)
-        self.roster.remove(worker)
-        if self.phase is Phase.STOPPING:
+        self.state.roster.remove(worker)
+        self._served, self._cut = self._served + event.served, self._cut + event.cut
+        self._record(worker, state, event.cause)
+        if self.state.phase is Phase.STOPPING:
             return
         match state:
             case WorkerState.FORKING:
-                self._boot_failed(worker)
+                self._boot_failed(worker, f"a new worker could not be started: {event.cause}")
             case WorkerState.BOOTING:
                 if not worker.explained:
-                    self._log(Severity.ERROR, f"Worker [{worker.pid}] ended before it was ready: {cause}.")
-                    self._boot_failed(worker)
+                    text = f"Worker [{worker.pid}] ended before it was ready: {event.cause}."
+                    self.state.orders.error(text)
+                    self._boot_failed(worker, f"a new worker ended before it was ready: {event.cause}")
             case WorkerState.READY:
-                wait = self._count_failure(worker)
-                when = f"in {wait:.1f} s" if wait else "now"
-                self._log(
-                    Severity.ERROR,
-                    f"Worker [{worker.pid}] died ({cause}); slot {worker.slot} gets a new one {when}.",
-                )
-                if worker.generation == self.rolling_to and self.roster.slot(worker.slot).failures > 1:
-                    self._abort_reload()  # code that comes up and dies must not get every slot
+                self._died(worker, event.cause)
             case _:
-                self._log(Severity.INFO, f"Worker [{worker.pid}] ended ({cause}).")
+                pass  # it was expected; the ledger's line tells of it
 
-    def _boot_failed(self, worker: Worker) -> None:
-        if not self._was_ever_ready:
-            self._begin_stop(ExitCode.NEVER_UP)
-        elif worker.generation == self.rolling_to:
-            self._abort_reload()
+    def _died(self, worker: Worker, cause: str) -> None:
+        wait = self._crew.count_failure(worker)
+        when = f"in {wait:.1f} s" if wait else "now"
+        self.state.orders.error(
+            f"Worker [{worker.pid}] died ({cause}); slot {worker.slot} gets a new one {when}."
+        )
+        if self.state.is_new(worker.generation):
+            self._reloader.fail(f"a new worker died: {cause}")
+
+    def _record(self, worker: Worker, state: WorkerState, cause: str) -> None:
+        if worker.pid is None or worker.forked_at is None:
+            return
+        self.state.orders.give(
+            Record(
+                worker=worker.number,
+                pid=worker.pid,
+                slot=worker.slot,
+                generation=worker.generation,
+                state=state.value,
+                cause=cause,
+                asked_by=worker.asked_by,
+                uptime=self.state.now - worker.forked_at,
+            )
+        )
+
+    def _tell_failure(self, message: str, details: str) -> None:
+        """Log why nothing comes up; a slot that fails all night repeats itself, its traceback does not."""
+        is_repeated = self.state.was_ever_ready and (message, details) == self._last_failure and details != ""
+        self._last_failure = (message, details)
+        if is_repeated:
+            self.state.orders.error(f"{message} (as before)")
         else:
-            self._count_failure(worker)
+            self.state.orders.error(message, details)
 
-    def _count_failure(self, worker: Worker) -> float:
-        """Make the worker's slot wait; return for how long."""
-        slot = self.roster.slot(worker.slot)
-        served = self._now - worker.ready_at if worker.ready_at is not None else 0.0
-        slot.failures = 1 if served >= self._policy.backoff.stable_after else slot.failures + 1
-        wait = self._policy.backoff.delay(slot.failures, self._chance())
-        slot.not_before = self._now + wait
-        return wait
+    def _boot_failed(self, worker: Worker, why: str, details: str = "") -> None:
+        if not self.state.was_ever_ready:
+            self._begin_stop(ExitCode.NEVER_UP)
+        elif self.state.is_new(worker.generation):
+            self._reloader.fail(why, details)
+        else:
+            self._crew.count_failure(worker)
+
+    # -- what happened to molds ------------------------------------------------------------------------
+
+    def _observe_mold(self, event: AboutMold) -> None:
+        molds = self.state.molds
+        match event:
+            case MoldForked(generation=generation, pid=pid):
+                molds.forked(generation, pid)
+            case MoldReady() | MoldFailed() | MoldRefused() if not molds.is_importing(event.generation):
+                pass  # last words of one that was given up
+            case MoldReady(generation=generation, objection=""):
+                molds.ready(generation, self.state.now)
+            case MoldReady(generation=generation, objection=objection):
+                molds.unsuitable(generation)
+                self.state.orders.warning(f"preload is not possible: {objection}")
+            case MoldFailed(generation=generation, message=message, details=details):
+                self._mold_failed(generation, message, details)
+            case MoldRefused(generation=generation, reason=reason):
+                text = f"Could not start the process that workers are forked from: {reason}."
+                self._mold_failed(generation, text)
+            case MoldExited(generation=generation, cause=cause):
+                if molds.exited(generation):
+                    text = (
+                        f"The process that workers of generation {generation} are forked from ended: {cause}."
+                    )
+                    self._mold_failed(generation, text)
+
+    def _mold_failed(self, generation: int, message: str, details: str = "") -> None:
+        """Have another one; without one, workers that serve go on, and none that ends is replaced."""
+        state = self.state
+        if state.reload is not None and state.reload.generation == generation:
+            self._reloader.fail(message, details)
+            return
+        self._tell_failure(message, details)
+        if not state.was_ever_ready:
+            self._begin_stop(ExitCode.NEVER_UP)
+            return
+        wait = state.molds.lost(generation, state.now, state.policy.backoff, state.chance())
+        when = f"in {wait:.1f} s" if wait else "now"
+        state.orders.warning(
+            f"The code of generation {generation} is imported anew {when}, as it is on disk by then."
+        )
 
     # -- what is wanted --------------------------------------------------------------------------------
 
+    def _obey(self, event: Asked | UpgradeRefused) -> None:
+        match event:
+            case StopAsked():
+                self._stop_asked(event)
+            case ReloadAsked():
+                self._reloader.asked(event)
+            case ScaleAsked():
+                self._scale_asked(event)
+            case RecycleAsked():
+                self._recycle_asked(event)
+            case UpgradeAsked():
+                self._upgrade_asked(event)
+            case UpgradeRefused(reason=reason):
+                self._upgrade_refused(reason)
+            case StatusAsked(client=client):
+                self._reply(client, is_ok=True, message=self.state.phase.value, data=snapshot(self.state))
+
     def _stop_asked(self, event: StopAsked) -> None:
-        first = self.phase is not Phase.STOPPING
-        if first:
-            self._log(Severity.INFO, f"Received {event.by}, stopping.")
-            self._stop_asked_at = self._now
-            self._begin_stop(ExitCode.OK)
-        if event.immediately or self._now - self._stop_asked_at > _ECHO:
-            self._log(
-                Severity.WARNING, f"Received {event.by}, ending {_workers(len(self.roster.workers))} at once."
-            )
-            for worker in self.roster:
-                self._kill(worker)
+        state = self.state
+        if state.phase in UP:
+            self._stop_asked_at = state.now
+            is_known = state.was_ever_ready and not event.immediately  # to load balancers
+            delay = state.policy.drain_delay if is_known else 0.0
+            self._drop_requests()
+            self._leave_at = state.now + delay
+            if delay:
+                state.orders.info(
+                    f"Received {event.by}, stopping; accepting for {delay:g} s (timeouts.drain_delay)."
+                )
+                state.phase = Phase.LEAVING
+                state.orders.give(Announce(Milestone.STOPPING))
+            else:
+                state.orders.info(f"Received {event.by}, stopping.")
+                self._begin_stop(ExitCode.OK)
+        self._reply(event.client, is_ok=True, message="Stopping.")
+        if event.immediately or state.now - self._stop_asked_at > _ECHO:
+            if state.phase is Phase.LEAVING:
+                self._begin_stop(ExitCode.OK)
+            number = workers(len(state.roster.workers))
+            state.orders.warning(f"Received {event.by}, ending {number} at once.")
+            for worker in state.roster:
+                self._crew.kill(worker, f"{event.by}, at once")
 
     def _begin_stop(self, code: ExitCode) -> None:
-        self.phase = Phase.STOPPING
-        self.rolling_to = self._reload_waits_by = None
+        state = self.state
+        self._drop_requests()
+        if state.phase is not Phase.LEAVING:
+            state.orders.give(Announce(Milestone.STOPPING))
+        state.phase = Phase.STOPPING
         self._exit_code = code
-        self._actions += [Announce(Milestone.STOPPING), CloseListeners()]
+        state.orders.give(CloseListeners())
+        state.molds.end_all()
+
+    def _drop_requests(self) -> None:
+        """Tell everybody who still waits that the end comes first."""
+        self._reloader.drop()
+        self._succession.drop()
+        if self._upgrade is not None:
+            self._reply(self._upgrade.client, is_ok=False, message="The service is stopping.")
+            self._upgrade = None
 
     def _scale_asked(self, event: ScaleAsked) -> None:
-        if self.phase is Phase.STOPPING:
+        if self.state.phase not in UP:
+            self._reply(event.client, is_ok=False, message="The service is stopping.")
             return
-        self.target = max(1, self.target + event.change)
-        self._log(Severity.INFO, f"Received {event.by}, scaling to {_workers(self.target)}.")
+        self.state.target = max(1, self.state.target + event.change)
+        text = f"Received {event.by}, scaling to {workers(self.state.target)}."
+        self.state.orders.info(text)
+        self._reply(event.client, is_ok=True, message=text)
 
-    def _reload_asked(self, by: str) -> None:
-        if self.phase is Phase.STOPPING:
-            self._log(Severity.INFO, f"Received {by}, but already stopping.")
-        elif self.rolling_to is not None or self._is_booting_well():
-            self._log(Severity.INFO, f"Received {by}, reloading again after this.")
-            self._reload_waits_by = by
-        else:
-            self._begin_reload(by)
+    def _recycle_asked(self, event: RecycleAsked) -> None:
+        wrong = "The service is stopping." if self.state.phase not in UP else self._succession.recycle(event)
+        if wrong:
+            self._reply(event.client, is_ok=False, message=wrong)
 
-    def _is_booting_well(self) -> bool:
-        """Return whether the first workers are on their way and none has failed, which new code may help."""
-        return self.phase is Phase.BOOTING and not any(slot.failures for slot in self.roster.slots.values())
+    def _upgrade_asked(self, event: UpgradeAsked) -> None:
+        state = self.state
+        if self._upgrade is not None or state.phase is not Phase.RUNNING or state.reload is not None:
+            text = "Not while the service starts, stops, reloads or upgrades; try again later."
+            state.orders.warning(f"Received {event.by}, but cannot upgrade now. {text}")
+            self._reply(event.client, is_ok=False, message=text)
+            return
+        self._upgrade = event
+        state.orders.info(f"Received {event.by}, trying whether the installed srvctl can take over.")
+        state.orders.give(Upgrade())
 
-    def _begin_reload(self, by: str) -> None:
-        self._generations_used += 1
-        self.rolling_to = self._generations_used
-        self._reload_waits_by = None
-        for slot in self.roster.slots.values():  # new code may be what a failing slot waits for
-            slot.failures, slot.not_before = 0, 0.0
-        self._actions.append(Announce(Milestone.RELOADING))
-        self._log(Severity.INFO, f"Received {by}, reloading: generation {self.rolling_to} is on its way.")
+    def _upgrade_refused(self, reason: str) -> None:
+        self.state.orders.error(f"Upgrade failed: {reason}. This srvctl goes on.")
+        if self._upgrade is not None:
+            self._reply(self._upgrade.client, is_ok=False, message=f"Upgrade failed: {reason}.")
+        self._upgrade = None
 
-    def _commit_reload(self, generation: int) -> None:
-        self.generation, self.rolling_to = generation, None
-        self._log(Severity.INFO, f"Reload done: generation {generation} runs in {_workers(self.target)}.")
-        self._actions.append(Announce(Milestone.RELOADED))
-
-    def _abort_reload(self) -> None:
-        replaced = sum(self.roster.is_served(slot, self.rolling_to) for slot in range(self.target))
-        mixed = f" {replaced} of {self.target} workers already run the new code." if replaced else ""
-        text = f"Reload failed: the new code does not run. The old workers go on.{mixed}"
-        self._log(Severity.ERROR, text)
-        self.rolling_to = None  # reconciling retires what still boots for it
-        self._actions.append(Announce(Milestone.RELOAD_FAILED, text))
+    def _reply(
+        self, client: int | None, *, is_ok: bool, message: str, data: dict[str, object] | None = None
+    ) -> None:
+        if client is not None:
+            self.state.orders.give(Reply(client, is_ok, message, data=data))
 
     # -- comparing the two -----------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
-        if self.phase is Phase.STOPPING:
+        state = self.state
+        if state.phase is Phase.LEAVING and self._leave_at <= state.now:
+            self._begin_stop(ExitCode.OK)
+        if state.phase is Phase.STOPPING:
             self._reconcile_stop()
-        elif self.phase is not Phase.ENDED:
-            self._retire_surplus()
-            self._fill_slots()
-            self._roll()
+            return
+        self._reloader.advance()
+        state.molds.make(state.now, lambda generation: state.policy_for(generation).boot)
+        self._succession.arrange()
+        if state.phase in UP:
+            self._watch.plan(state.now, state.policy)
             self._note_milestones()
 
-    def _reconcile_stop(self) -> None:
-        for worker in self.roster:
-            self._retire(worker, last=True)
-        if not self.roster.workers:
-            self.phase = Phase.ENDED
-            self._actions.append(Exit(self._exit_code))
-
-    def _retire_surplus(self) -> None:
-        """Let go what scaling down or a failed reload left over, and whoever has a ready successor."""
-        for worker in self.roster:
-            is_late = not worker.is_ready and worker.generation not in {self.generation, self.rolling_to}
-            if worker.slot >= self.target or is_late:
-                self._retire(worker)
-        for slot in range(self.target):
-            ready = [worker for worker in self.roster.holders(slot) if worker.is_ready]
-            for worker in ready[:-1]:
-                self._retire(worker)
-
-    def _fill_slots(self) -> None:
-        for index in range(self.target):
-            if not self.roster.holders(index) and self.roster.slot(index).not_before <= self._now:
-                self._spawn(index, self.rolling_to or self.generation)
-
-    def _roll(self) -> None:
-        """Start replacements for a reload in progress, as many at a time as the surge allows."""
-        if self.rolling_to is None:
-            return
-        coming = {
-            worker.slot
-            for worker in self.roster
-            if worker.generation == self.rolling_to and worker.holds_slot
-        }
-        surging = sum(not self.roster.is_served(slot, self.rolling_to) for slot in coming)
-        for index in range(self.target):
-            if surging >= self._policy.max_surge:
-                break
-            if index not in coming and self.roster.is_served(index):
-                self._spawn(index, self.rolling_to)
-                surging += 1
-
     def _note_milestones(self) -> None:
-        slots = range(self.target)
-        if self.phase is Phase.BOOTING and all(self.roster.is_served(slot) for slot in slots):
-            self.phase = Phase.RUNNING
-            self._actions.append(Announce(Milestone.READY))
-        if self.rolling_to is not None and all(
-            self.roster.is_served(slot, self.rolling_to) for slot in slots
-        ):
-            self._commit_reload(self.rolling_to)
-        waits = self._reload_waits_by is not None and self.rolling_to is None and not self._is_booting_well()
-        if waits and self._reload_waits_by is not None:
-            self._begin_reload(self._reload_waits_by)
-            self._fill_slots()
-            self._roll()
+        state = self.state
+        if state.phase is Phase.BOOTING and all(state.roster.is_served(slot) for slot in state.slots):
+            state.phase = Phase.RUNNING
+            state.orders.give(Announce(Milestone.READY))
+        before = state.reload
+        self._reloader.conclude()
+        if state.reload is not before:  # the next one began, or this one's end changed what is wanted
+            self._succession.arrange()
+
+    def _reconcile_stop(self) -> None:
+        state = self.state
+        for worker in state.roster:
+            self._crew.retire(worker, "stop", last=True)
+        if not state.roster.workers and state.molds.are_gone:
+            state.phase = Phase.ENDED
+            if state.was_ever_ready:
+                state.orders.info(f"Stopped: served {self._served}, cut {self._cut}.")
+            state.orders.give(Exit(self._exit_code))
 
     def _enforce_deadlines(self) -> None:
-        for worker in self.roster:
-            if worker.deadline is None or worker.deadline > self._now:
-                continue
-            match worker.state:
-                case WorkerState.BOOTING:
-                    limit = f"{self._policy.boot:g} s (timeouts.boot)"
-                    self._kill(worker)
-                    if self.phase is not Phase.STOPPING and not worker.explained:
-                        text = f"Worker [{worker.pid}] was not ready within {limit}; killing it."
-                        self._log(Severity.ERROR, text)
-                        self._boot_failed(worker)
-                case WorkerState.DRAINING:
-                    text = f"Worker [{worker.pid}] did not end within {self._policy.drain:g} s; killing it."
-                    self._log(Severity.WARNING, text)
-                    self._kill(worker)
-                case _:
-                    self._kill(worker)
+        for mold in self.state.molds:
+            if mold.deadline is not None and mold.deadline <= self.state.now:
+                limit = f"{self.state.policy_for(mold.generation).boot:g} s (timeouts.boot)"
+                self._mold_failed(mold.generation, f"The application was not imported within {limit}.")
+        for worker in self.state.roster:
+            if worker.deadline is not None and worker.deadline <= self.state.now:
+                self._too_late(worker)
 
-    # -- steps on one worker ---------------------------------------------------------------------------
-
-    def _spawn(self, slot: int, generation: int) -> None:
-        self._workers_made += 1
-        worker = Worker(number=self._workers_made, slot=slot, generation=generation)
-        self.roster.add(worker)
-        self._actions.append(Spawn(worker.number, slot, generation))
-
-    def _retire(self, worker: Worker, *, last: bool = False) -> None:
-        """Let a worker go: a ready one drains, a booting one has nothing to lose. Harmless to repeat."""
-        if worker.is_ready:
-            self._actions.append(Drain(worker.number, last=last))
-            self._draining(worker)
-        elif worker.state is WorkerState.BOOTING:
-            self._retire_by_signal(worker)
-
-    def _retire_by_signal(self, worker: Worker) -> None:
-        if worker.is_ready:
-            self._draining(worker)
-        elif worker.state is WorkerState.BOOTING:
-            worker.take(Step.KILL)
-            worker.deadline = self._now + self._policy.term
-        else:
-            return
-        self._actions.append(Kill(worker.number, "TERM"))
-
-    def _draining(self, worker: Worker) -> None:
-        worker.take(Step.DRAIN)
-        worker.deadline = self._now + self._policy.drain
-
-    def _kill(self, worker: Worker) -> None:
-        if worker.may(Step.KILL):
-            worker.take(Step.KILL)
-            worker.deadline = None
-            self._actions.append(Kill(worker.number, "KILL"))
-
-    def _log(self, severity: Severity, text: str, details: str = "") -> None:
-        self._actions.append(Log(severity, text, details))
-
-
-def _workers(count: int) -> str:
-    return f"{count} worker" if count == 1 else f"{count} workers"
+    def _too_late(self, worker: Worker) -> None:
+        policy = self.state.policy_for(worker.generation)
+        match worker.state:
+            case WorkerState.FORKING:
+                worker.deadline = None  # its mold's end will tell
+                if self.state.molds.has_mold(worker.generation):  # else it has got its due already
+                    limit = f"{policy.boot:g} s (timeouts.boot)"
+                    self._mold_failed(worker.generation, f"No worker was forked within {limit}.")
+            case WorkerState.BOOTING:
+                limit = f"{policy.boot:g} s (timeouts.boot)"
+                self._crew.kill(worker, f"boot: not ready within {limit}")
+                if self.state.phase is not Phase.STOPPING and not worker.explained:
+                    self.state.orders.error(
+                        f"Worker [{worker.pid}] was not ready within {limit}; killing it."
+                    )
+                    self._boot_failed(worker, f"a new worker was not ready within {limit}")
+            case WorkerState.HUNG:
+                self._crew.press(worker)
+            case WorkerState.DRAINING:
+                limit = f"{policy.drain:g} s"
+                self.state.orders.warning(f"Worker [{worker.pid}] did not end within {limit}; killing it.")
+                worker.asked_by += f"; it did not end within {limit}"
+                self._crew.kill(worker, "")
+            case _:
+                self._crew.kill(worker, "it did not obey SIGTERM")

@@ -16,6 +16,7 @@ class WorkerState(Enum):
     FORKING = "forking"  #: asked for; no process yet
     BOOTING = "booting"  #: the process imports the application and runs its startup
     READY = "ready"  #: serves
+    HUNG = "hung"  #: its loop is blocked: what it holds is lost, but it may come to itself
     DRAINING = "draining"  #: accepts nothing new, finishes its requests
     DYING = "dying"  #: a signal to end at once was sent
     GONE = "gone"  #: reaped, or never forked
@@ -27,6 +28,7 @@ class Step(Enum):
     FORKED = "forked"
     READY = "ready"
     DRAIN = "drain"
+    HANG = "hang"
     KILL = "kill"
     EXITED = "exited"
 
@@ -43,6 +45,12 @@ TRANSITIONS: Final[dict[WorkerState, dict[Step, WorkerState]]] = {
     },
     WorkerState.READY: {
         Step.DRAIN: WorkerState.DRAINING,
+        Step.HANG: WorkerState.HUNG,
+        Step.KILL: WorkerState.DYING,
+        Step.EXITED: WorkerState.GONE,
+    },
+    WorkerState.HUNG: {
+        Step.DRAIN: WorkerState.DRAINING,  # it came to itself and did as it was told
         Step.KILL: WorkerState.DYING,
         Step.EXITED: WorkerState.GONE,
     },

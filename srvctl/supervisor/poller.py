@@ -1,6 +1,7 @@
-"""The one wait of the master: signals, dead children and worker channels come out as events.
+"""The one wait of the master: signals, dead children and whatever can be read come out as events.
 
-Knows processes and sockets, decides nothing. Called by `master`; `effects` tells it about new workers.
+Knows processes and descriptors, decides nothing. Called by `master`. Whoever owns a descriptor registers a
+handler for it; whoever started a process registers it as a child.
 """
 
 from __future__ import annotations
@@ -10,36 +11,48 @@ import os
 import selectors
 import signal
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from srvctl.ipc.channel import ChannelError, Decoder, Draining, Failed, Ready
-from srvctl.supervisor.events import (
-    BootFailed,
-    ChannelBroken,
-    TimePassed,
-    WorkerDraining,
-    WorkerExited,
-    WorkerReady,
-)
+from srvctl.supervisor.events import TimePassed
 from srvctl.supervisor.signals import MEANINGS, SignalInbox
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from srvctl.ipc.channel import Message
+    from _typeshed import FileDescriptorLike
+
     from srvctl.supervisor.events import Event
 
+    Handler = Callable[[int], Iterable[Event]]
 
-@dataclass(slots=True)
-class WorkerHandle:
-    """A worker process as the operating system sees it."""
 
-    worker: int
-    pid: int
-    channel: socket.socket | None
-    decoder: Decoder = field(default_factory=Decoder)
+class Child(Protocol):
+    """A process that the master waits for."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None as long as only the process that forks it knows that."""
+
+    def last_words(self) -> Iterable[Event]:
+        """Return what can still be read of it; while it is a zombie, its pid belongs to nobody else."""
+
+    def ended(self, cause: str, status: int) -> Iterable[Event]:
+        """Return what its end means.
+
+        Args:
+            cause: The end in words.
+            status: As of waitpid(2).
+        """
+
+
+class Clock(Protocol):
+    """Something that has deadlines of its own, which concern nobody else."""
+
+    def next_deadline(self) -> float | None:
+        """Return when `expire` is to be called at the latest, in monotonic seconds; None for never."""
+
+    def expire(self, now: float) -> None:
+        """Do what is due."""
 
 
 class Poller:
@@ -49,102 +62,86 @@ class Poller:
         self._inbox = inbox
         self._selector = selectors.DefaultSelector()
         self._selector.register(inbox, selectors.EVENT_READ)
-        self._handles: dict[int, WorkerHandle] = {}
+        self._children: list[Child] = []
+        self._clocks: list[Clock] = []
 
-    def add(self, handle: WorkerHandle) -> None:
-        """Watch a new worker."""
-        self._handles[handle.worker] = handle
-        if handle.channel is not None:
-            self._selector.register(handle.channel, selectors.EVENT_READ, handle)
+    # -- what is waited for ----------------------------------------------------------------------------
 
-    def handle_of(self, worker: int) -> WorkerHandle:
-        """Return a worker that is not reaped yet.
+    def watch(self, source: FileDescriptorLike, handler: Handler, mask: int = selectors.EVENT_READ) -> None:
+        """Call ``handler`` with what the source is ready for, of ``mask`` (``selectors.EVENT_*``)."""
+        self._selector.register(source, mask, handler)
 
-        Raises:
-            KeyError: There is no such worker.
-        """
-        return self._handles[worker]
+    def change(self, source: FileDescriptorLike, mask: int) -> None:
+        """Watch for something else."""
+        self._selector.modify(source, mask, self._selector.get_key(source).data)
+
+    def unwatch(self, source: FileDescriptorLike) -> None:
+        """Forget a source; to be called before it is closed."""
+        self._selector.unregister(source)
+
+    def adopt(self, child: Child) -> None:
+        """Learn of a process before it can end, and tell when it has."""
+        self._children.append(child)
+
+    def forget(self, child: Child) -> None:
+        """Learn that there never was such a process."""
+        self._children.remove(child)
+
+    def add_clock(self, clock: Clock) -> None:
+        """Wake up for its deadlines, too."""
+        self._clocks.append(clock)
+
+    # -- waiting ---------------------------------------------------------------------------------------
 
     def wait(self, deadline: float | None) -> Iterator[Event]:
         """Wait until something happens or the deadline (monotonic seconds) comes, and yield it."""
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        sources = [key.data for key, _ in self._selector.select(timeout)]
+        deadlines = [deadline, *(clock.next_deadline() for clock in self._clocks)]
+        first = min((moment for moment in deadlines if moment is not None), default=None)
+        timeout = None if first is None else max(0.0, first - time.monotonic())
+        ready = self._selector.select(timeout)
         # What is asked of the master comes first: a SIGTERM to the whole process group must not look like
         # workers that leave on their own. What a worker said comes before the news of its death.
         signals = self._inbox.take_nowait()
         for number in signals:
             if number in MEANINGS:
                 yield MEANINGS[number]
-        for handle in sources:
-            if handle is not None:
-                yield from self._read(handle)
+        for key, mask in ready:
+            # An event before this one may have had the source closed, and another opened in its place.
+            if key.data is not None and self._selector.get_map().get(key.fd) == key:
+                yield from key.data(mask)
         if signals:  # any of them: SIGCHLDs merge, and one can be lost in a full inbox
             yield from self._reap()
+        for clock in self._clocks:
+            clock.expire(time.monotonic())
         yield TimePassed()
 
     def _reap(self) -> Iterator[Event]:
-        """Collect every dead child; as pid 1 that includes orphans nobody started.
+        """Collect every dead child; as pid 1 or subreaper that includes orphans nobody here started.
 
         A child is only peeked at first and stays a zombie while its last words are handled, so that its
         pid cannot yet belong to another process if the fleet answers them with a signal.
         """
-        by_pid = {handle.pid: handle for handle in self._handles.values()}
         with contextlib.suppress(ChildProcessError):
             while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                handle = by_pid.get(dead.si_pid)
-                if handle is not None:
-                    yield from self._read(handle)
-                    self._forget_channel(handle)
+                child = self._find(dead.si_pid)
+                if child is None:  # one of whom the pid is not known yet says it before all else
+                    for nameless in [other for other in self._children if other.pid is None]:
+                        yield from nameless.last_words()
+                    child = self._find(dead.si_pid)
+                if child is not None:
+                    yield from child.last_words()
                 _, status = os.waitpid(dead.si_pid, 0)
-                if handle is not None:
-                    del self._handles[handle.worker]
-                    yield WorkerExited(handle.worker, cause_of_end(status))
+                if child is not None:
+                    self._children.remove(child)
+                    yield from child.ended(cause_of_end(status), status)
 
-    def _read(self, handle: WorkerHandle) -> Iterator[Event]:
-        """Take what the worker wrote; end of file only ends the channel, the kernel reports the death."""
-        while handle.channel is not None:
-            try:
-                data = handle.channel.recv(65536)
-            except BlockingIOError:
-                return
-            except ConnectionError:  # it died before it read what we sent
-                data = b""
-            try:
-                messages = handle.decoder.feed(data)
-            except ChannelError as error:
-                self._forget_channel(handle)
-                yield ChannelBroken(handle.worker, str(error))
-                return
-            if not data:
-                self._forget_channel(handle)
-            for message in messages:
-                yield from _event_of(handle.worker, message)
-
-    def _forget_channel(self, handle: WorkerHandle) -> None:
-        if handle.channel is not None:
-            self._selector.unregister(handle.channel)
-            handle.channel.close()
-            handle.channel = None
+    def _find(self, pid: int) -> Child | None:
+        return next((child for child in self._children if child.pid == pid), None)
 
     def close(self) -> None:
-        """Close everything that is watched; a forked worker calls this on its copy."""
-        for handle in self._handles.values():
-            if handle.channel is not None:
-                handle.channel.close()
+        """Wait for nothing any more; a forked child calls this on its copy."""
         self._selector.close()
         self._inbox.close()
-
-
-def _event_of(worker: int, message: Message) -> Iterator[Event]:
-    match message:
-        case Ready():
-            yield WorkerReady(worker)
-        case Failed(message=text, details=details):
-            yield BootFailed(worker, text, details)
-        case Draining():
-            yield WorkerDraining(worker)
-        case _:
-            yield ChannelBroken(worker, f"{type(message).__name__} is not for the master")
 
 
 def cause_of_end(status: int) -> str:

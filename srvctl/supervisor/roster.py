@@ -13,6 +13,32 @@ from srvctl.supervisor.lifecycle import HOLDING, Step, WorkerState, after, may
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from srvctl.ipc.scoreboard import Reading
+    from srvctl.supervisor.events import Examined
+
+
+@dataclass(slots=True)
+class Health:
+    """What looking at a worker has shown.
+
+    Attributes:
+        reading: What its board said last; None before the first look, or where it made no sense.
+        examined: What the kernel said of it the last time it was under suspicion of being blocked.
+        weighed_at: When its memory was last measured.
+        too_heavy: Measurements in a row that were beyond the limit.
+        probe: Number of the probe it has not answered yet; 0 for none.
+        probe_due: When it is to be probed, or has not answered in time.
+        probe_failures: Probes in a row that failed.
+    """
+
+    reading: Reading | None = None
+    examined: Examined | None = None
+    weighed_at: float = float("-inf")
+    too_heavy: int = 0
+    probe: int = 0
+    probe_due: float = 0.0
+    probe_failures: int = 0
+
 
 @dataclass(slots=True)
 class Worker:
@@ -22,21 +48,33 @@ class Worker:
         number: Unique for the life of the master.
         slot: The place it serves, 0…n-1.
         generation: The code it was started with.
+        luck: A random number from 0 to 1, its part of every jitter.
         state: Where it is in its life.
         pid: Its process id once it is forked.
         deadline: When (monotonic seconds) its state has lasted too long.
+        forked_at: When it was forked.
         ready_at: When it became ready.
         explained: It said itself why it cannot serve; nothing more needs to be logged about that.
+        asked_by: Who wanted it to end, and why; empty as long as nobody does.
+        leaves_because: Why it is to be replaced; empty where it may stay.
+        is_wished_away: A person wants it replaced, so that need not wait for other replacements' sake.
+        health: What looking at it has shown so far.
     """
 
     number: int
     slot: int
     generation: int
+    luck: float = 0.0
     state: WorkerState = WorkerState.FORKING
     pid: int | None = None
     deadline: float | None = None
+    forked_at: float | None = None
     ready_at: float | None = None
     explained: bool = False
+    asked_by: str = ""
+    leaves_because: str = ""
+    is_wished_away: bool = False
+    health: Health = field(default_factory=Health)
 
     @property
     def is_ready(self) -> bool:
@@ -103,6 +141,8 @@ class Roster:
 
     def is_served(self, slot: int, generation: int | None = None) -> bool:
         """Return whether a ready worker (of a generation, if given) holds the slot."""
-        return any(
-            worker.is_ready and generation in {None, worker.generation} for worker in self.holders(slot)
-        )
+        return any(generation in {None, worker.generation} for worker in self.serving(slot))
+
+    def serving(self, slot: int) -> list[Worker]:
+        """Return the ready workers of a slot, oldest first."""
+        return [worker for worker in self.holders(slot) if worker.is_ready]

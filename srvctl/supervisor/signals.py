@@ -10,7 +10,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Final
 
-from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked
+from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked, UpgradeAsked
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -23,12 +23,13 @@ MEANINGS: Final[dict[signal.Signals, Event]] = {
     signal.SIGINT: StopAsked(by="SIGINT"),
     signal.SIGQUIT: StopAsked(by="SIGQUIT", immediately=True),
     signal.SIGHUP: ReloadAsked(by="SIGHUP"),
+    signal.SIGUSR2: UpgradeAsked(by="SIGUSR2"),
     signal.SIGTTIN: ScaleAsked(by="SIGTTIN", change=+1),
     signal.SIGTTOU: ScaleAsked(by="SIGTTOU", change=-1),
 }
 
-#: Reserved for reopening logs and for upgrades; must not kill the master meanwhile.
-_RESERVED: Final = (signal.SIGUSR1, signal.SIGUSR2)
+#: Reserved for reopening logs; must not kill the master meanwhile.
+_RESERVED: Final = (signal.SIGUSR1,)
 
 
 def _enqueued_by_the_interpreter(_number: int, _frame: FrameType | None) -> None:
@@ -63,16 +64,3 @@ class SignalInbox:
         signal.set_wakeup_fd(-1)
         self._reader.close()
         self._writer.close()
-
-
-def reset_in_child() -> None:
-    """Give a forked worker its own signals; to be called while all are blocked.
-
-    TERM ends it (until the worker's loop takes over); what a terminal or an operator sends to the whole
-    process group is the master's business. Handlers rather than SIG_IGN, because programs that the
-    application starts would inherit SIG_IGN.
-    """
-    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, *_RESERVED):
-        signal.signal(number, _enqueued_by_the_interpreter)

@@ -8,15 +8,31 @@ import contextvars
 import logging
 import os
 import signal
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from srvctl.broadcast.serving import check_installed, joined
 from srvctl.errors import AppError, ExitCode
-from srvctl.ipc.channel import ChannelError, Decoder, DrainAsked, Draining, Failed, Ready, encode
-from srvctl.worker import trace
+from srvctl.hooks import HookContext
+from srvctl.ipc import forking
+from srvctl.ipc.channel import (
+    ChannelError,
+    Decoder,
+    DrainAsked,
+    Draining,
+    Failed,
+    ProbeAsked,
+    Probed,
+    Ready,
+    encode,
+)
+from srvctl.ipc.naming import WORKER, name_process
+from srvctl.worker import last_words, privileges, trace
 from srvctl.worker.application import load_application
 from srvctl.worker.drain import drain
+from srvctl.worker.hooks import Hooks
 from srvctl.worker.lifespan import Lifespan
+from srvctl.worker.probe import probe
 from srvctl.worker.server import Server
 from srvctl.worker.tls.errors import TlsError
 from srvctl.worker.tls.reloading import Tls
@@ -24,7 +40,7 @@ from srvctl.worker.websocket.opener import check_codec
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from srvctl.ipc.channel import Message
     from srvctl.settings.groups import Settings, TlsSettings
@@ -33,27 +49,117 @@ if TYPE_CHECKING:
 logger = logging.getLogger("srvctl.error")
 
 
-def serve(
-    settings: Settings, sockets: Iterable[socket.socket], channel: socket.socket, meeting_place: str
-) -> int:
-    """Serve until the master or a signal asks to stop; return the exit code.
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """What the workers of one generation share.
 
-    Args:
+    Attributes:
         settings: What to serve and how.
         sockets: The inherited listeners.
-        channel: The connection to the master.
         meeting_place: The directory in which the workers of this master find each other.
+        generation: Its number.
+        master: Process id of the master.
     """
+
+    settings: Settings
+    sockets: Sequence[socket.socket]
+    meeting_place: str
+    generation: int
+    master: int
+
+    def context(self, slot: int | None) -> HookContext:
+        """Return what hooks are told."""
+        return HookContext(slot=slot, generation=self.generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What of the application's own is imported.
+
+    Attributes:
+        application: What is served.
+        hooks: Functions that are called at points of a worker's life.
+    """
+
+    application: Application
+    hooks: Hooks
+
+
+def serve(outfit: Outfit, slot: int, channel: socket.socket, board: int) -> int:
+    """Import the application and serve it until the master or a signal asks to stop; return the exit code.
+
+    Args:
+        outfit: What all workers are given.
+        slot: The worker's place.
+        channel: The connection to the master.
+        board: Descriptor of the worker's board.
+    """
+
+    def load() -> Loaded:
+        privileges.settle(outfit.settings.workers, slot, outfit.generation)  # before there is any thread
+        become_user(outfit)
+        loaded = load_all(outfit.settings)
+        loaded.hooks.call("on_boot", outfit.context(slot))
+        return loaded
+
+    forking.die_with(outfit.master)
+    return _serve(outfit, slot, channel, board, load)
+
+
+def serve_loaded(outfit: Outfit, loaded: Loaded, slot: int, channel: socket.socket, board: int) -> int:
+    """Serve what a mold has imported, in a process that it has forked; return the exit code.
+
+    Args:
+        outfit: What all workers are given.
+        loaded: What was imported.
+        slot: The worker's place.
+        channel: The connection to the master.
+        board: Descriptor of the worker's board.
+    """
+
+    def settle() -> Loaded:
+        privileges.settle(outfit.settings.workers, slot, outfit.generation)
+        return loaded
+
+    return _serve(outfit, slot, channel, board, settle)
+
+
+def become_user(outfit: Outfit) -> None:
+    """Take on the user and the limits of the workers.
+
+    Raises:
+        AppError: The kernel refuses.
+    """
+    privileges.become(outfit.settings.workers, lambda: forking.die_with(outfit.master))
+
+
+def load_all(settings: Settings) -> Loaded:
+    """Import the application and its hooks.
+
+    Raises:
+        AppError: Something cannot be imported, or is not installed.
+    """
+    check_installed(settings.broadcast)
+    check_codec(settings.ws)
+    application = load_application(settings.app)
+    if trace.is_wanted():
+        application = trace.traced(application)
+    return Loaded(application, Hooks(settings.hooks))
+
+
+def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: Callable[[], Loaded]) -> int:
     pid = os.getpid()
+    name_process(WORKER)
+    cells = last_words.begin(board)
     logger.info("Started worker process [%d]", pid)
     try:
-        check_installed(settings.broadcast)
-        check_codec(settings.ws)
-        application = load_application(settings.app)
-        if trace.is_wanted():
-            application = trace.traced(application)
-        with asyncio.Runner(loop_factory=_loop_factory(settings.workers.loop)) as runner:
-            runner.run(Worker(settings, application, channel).run(sockets, meeting_place))
+        loop_factory = _loop_factory(outfit.settings.workers.loop)  # before a user who may not read its files
+        loaded = load()
+        context = outfit.context(slot)
+        loaded.hooks.call("post_fork", context)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            worker = Worker(outfit.settings, loaded, context, channel, cells)
+            runner.run(worker.run(outfit.sockets, outfit.meeting_place))
     except AppError as error:
         channel.setblocking(True)  # a long traceback may not fit at once, and the master always reads
         _say(channel, Failed(str(error), error.details))
@@ -97,10 +203,22 @@ def _say(channel: socket.socket, message: Message) -> None:
 class Worker:
     """Joins lifespan, server and channel inside the loop."""
 
-    def __init__(self, settings: Settings, application: Application, channel: socket.socket) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loaded: Loaded,
+        context: HookContext,
+        channel: socket.socket,
+        cells: memoryview[int],
+    ) -> None:
         self._settings = settings
-        self._application = application
+        self._application = loaded.application
+        self._hooks = loaded.hooks
+        self._context = context
         self._channel = channel
+        self._cells = cells
+        self._state: dict[str, Any] | None = None  #: what the lifespan left for requests
+        self._probes: set[asyncio.Task[None]] = set()
         self._decoder = Decoder()
         self._stop = asyncio.Event()
         self._is_last = False
@@ -123,18 +241,22 @@ class Worker:
         lifespan = await self._start_application()
         if self._stop.is_set():
             return
-        server = self._make_server(lifespan)
+        self._state = lifespan.state if lifespan is not None else None
+        await self._hooks.call_async("on_ready", self._context)
+        server = self._make_server()
         try:
             await server.listen(sockets, self._settings.server.backlog)
             _say(self._channel, Ready())
             await self._stop.wait()
             _say(self._channel, Draining())
             logger.info("Shutting down")
+            await self._hooks.call_async("on_drain", self._context)
             await drain(server, last=self._is_last)
         finally:
             await server.close()
         if lifespan is not None:
             await self._shut_down(lifespan)
+        await self._hooks.call_async("on_exit", self._context)
 
     async def _start_application(self) -> Lifespan | None:
         mode = self._settings.app.lifespan
@@ -161,13 +283,14 @@ class Worker:
             logger.error(text, limit)  # noqa: TRY400 - the traceback would be our own
             await lifespan.cancel()
 
-    def _make_server(self, lifespan: Lifespan | None) -> Server:
+    def _make_server(self) -> Server:
         return Server(
             self._application,
             self._settings,
-            state=lifespan.state if lifespan is not None else None,
+            state=self._state,
             context=contextvars.copy_context(),
             tls=self._tls,
+            cells=self._cells,
         )
 
     def _read_channel(self) -> None:
@@ -186,3 +309,13 @@ class Worker:
             if isinstance(message, DrainAsked):
                 self._is_last = message.last
                 self._stop.set()
+            elif isinstance(message, ProbeAsked):
+                task = asyncio.create_task(self._probe(message))
+                self._probes.add(task)
+                task.add_done_callback(self._probes.discard)
+
+    async def _probe(self, asked: ProbeAsked) -> None:
+        """Ask the application how it is, for the master."""
+        root_path = self._settings.app.root_path
+        answer = await probe(self._application, self._state, asked.path, asked.timeout, root_path)
+        _say(self._channel, Probed(asked.probe, answer.status, answer.details))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import psutil
 
+from srvctl.ipc.naming import MOLD, WORKER
 from tests.support.client import Connection
 from tests.support.server_waits import PATIENCE, Line, Lines, NeverHappened, wait_gone
 
@@ -194,11 +195,18 @@ class ServerProcess:
 
     def workers(self) -> list[int]:
         """Return the pids of the workers that live, oldest first."""
+        return self._children(WORKER)
+
+    def molds(self) -> list[int]:
+        """Return the pids of the processes that workers are forked from, oldest first."""
+        return self._children(MOLD)
+
+    def _children(self, name: str) -> list[int]:
         try:
             children = psutil.Process(self.pid).children()
         except psutil.NoSuchProcess:
             return []
-        return [child.pid for child in children if _is_alive(child)]
+        return [child.pid for child in children if _is_alive(child) and _name_of(child) == name]
 
     # -- what is done to it ----------------------------------------------------------------------------
 
@@ -277,6 +285,13 @@ def _is_alive(process: psutil.Process) -> bool:
         status: str = process.status()
         return status != psutil.STATUS_ZOMBIE
     return False
+
+
+def _name_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        name: str = process.name()
+        return name
+    return ""
 
 
 def _members(group: int) -> list[psutil.Process]:

@@ -28,7 +28,7 @@ class TimeoutSettings:
         Seconds,
         Option(
             "Time srvctl goes on accepting connections after it was asked to stop, so that load balancers "
-            "notice in time. A second request to stop ends it.",
+            "notice in time.",
             "--drain-delay",
             "DURATION",
             aliases=("--timeout-drain-delay",),

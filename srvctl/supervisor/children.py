@@ -1,0 +1,278 @@
+"""The master's ends of its children: of each worker, and of each mold. What they say comes out as events.
+
+Must not decide anything. Registered with `poller`, made by `effects`, used by it to speak to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from srvctl.ipc import channel, scoreboard
+from srvctl.ipc.channel import ChannelError, Decoder
+from srvctl.supervisor import events
+from srvctl.supervisor.events import (
+    BootFailed,
+    ChannelBroken,
+    Forked,
+    MoldExited,
+    MoldFailed,
+    Probed,
+    SpawnFailed,
+    WorkerDraining,
+    WorkerExited,
+    WorkerReady,
+)
+
+if TYPE_CHECKING:
+    import mmap
+    import socket
+    from collections.abc import Iterator
+
+    from srvctl.ipc.channel import Message
+    from srvctl.supervisor.events import Event
+    from srvctl.supervisor.poller import Poller
+
+_CHUNK = 65536
+
+
+class Lines:
+    """Reads messages from a channel that the poller watches.
+
+    Args:
+        sock: The master's end, non-blocking.
+        poller: Is told to forget it when it ends.
+    """
+
+    def __init__(self, sock: socket.socket, poller: Poller) -> None:
+        self.socket: socket.socket | None = sock
+        self._poller = poller
+        self._decoder = Decoder()
+
+    def read(self) -> Iterator[Message]:
+        """Yield what came. At its end, or when it breaks, the channel is closed.
+
+        Raises:
+            ChannelError: What came is not a message.
+        """
+        while self.socket is not None:
+            try:
+                data = self.socket.recv(_CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:  # it died before it read what we sent
+                data = b""
+            try:
+                messages = self._decoder.feed(data)
+            except ChannelError:
+                self.close()
+                raise
+            if not data:
+                self.close()
+            yield from messages
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        if self.socket is not None:
+            self._poller.unwatch(self.socket)
+            self.socket.close()
+            self.socket = None
+
+
+class Board:
+    """The shared memory into which a worker writes; owned by the master until the worker's death is told."""
+
+    def __init__(self, fd: int, memory: mmap.mmap) -> None:
+        self.fd = fd
+        self._memory = memory
+
+    def read(self) -> scoreboard.Reading | None:
+        """Return what it says; None if that makes no sense."""
+        return scoreboard.read(self._memory, time.monotonic())
+
+    def last_lines(self) -> list[str]:
+        """Return the end of what the worker wrote to stderr."""
+        return scoreboard.last_lines(self._memory)
+
+    def close(self) -> None:
+        """Forget what it says."""
+        with contextlib.suppress(BufferError):  # somebody still looks at it: the memory goes with the last
+            self._memory.close()
+        os.close(self.fd)
+
+
+class Staff:
+    """All workers and molds that are not gone.
+
+    Attributes:
+        workers: By their number; also one that is reaped, until its death is told.
+        molds: By their generation.
+    """
+
+    def __init__(self) -> None:
+        self.workers: dict[int, WorkerHandle] = {}
+        self.molds: dict[int, MoldHandle] = {}
+
+    def refuse(self, worker: int, reason: str) -> None:
+        """Remember why a worker cannot be forked; the end of its channel tells that it was not."""
+        if worker in self.workers:
+            self.workers[worker].refusal = reason
+
+    def dismiss(self, worker: int) -> None:
+        """Let go of a worker, and of all it left behind."""
+        handle = self.workers.pop(worker, None)
+        if handle is not None:
+            handle.close()
+
+    def abandon(self) -> None:
+        """Close a forked child's copies of every channel.
+
+        Without telling the poller: it shares the master's epoll instance, which would forget the channel.
+        """
+        handles: list[WorkerHandle | MoldHandle] = [*self.workers.values(), *self.molds.values()]
+        for handle in handles:
+            if handle.channel is not None:
+                handle.channel.close()
+
+
+class WorkerHandle:
+    """A worker as the operating system sees it.
+
+    Args:
+        worker: Its number.
+        generation: What it serves.
+        pid: Its process id; None if a mold forks it.
+        sock: The master's end of its channel.
+        board: Its board.
+        staff: Is told when there never was such a process.
+        poller: Watches the channel and waits for the process.
+    """
+
+    def __init__(
+        self,
+        worker: int,
+        generation: int,
+        pid: int | None,
+        sock: socket.socket,
+        board: Board,
+        staff: Staff,
+        poller: Poller,
+    ) -> None:
+        self._staff = staff
+        self.worker = worker
+        self.generation = generation
+        self.pid = pid
+        self.board = board
+        self.refusal = "the process that it was to be forked from ended"
+        self._lines = Lines(sock, poller)
+        self._poller = poller
+        poller.watch(sock, self._readable)
+        poller.adopt(self)
+
+    @property
+    def channel(self) -> socket.socket | None:
+        """The master's end of the channel; None when the worker closed its own, or broke it."""
+        return self._lines.socket
+
+    def _readable(self, _mask: int) -> Iterator[Event]:
+        return self.last_words()
+
+    def last_words(self) -> Iterator[Event]:
+        """Return what it says."""
+        try:
+            for message in self._lines.read():
+                yield from self._event_of(message)
+        except ChannelError as error:
+            if self.pid is not None:
+                yield ChannelBroken(self.worker, str(error))
+        if self.channel is None and self.pid is None:  # it ended before it had said that it exists
+            self._poller.forget(self)
+            self._staff.dismiss(self.worker)
+            yield SpawnFailed(self.worker, self.refusal)
+
+    def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the protocol
+        """Return that it ended, and what it leaves behind."""
+        self._lines.close()
+        reading = self.board.read()
+        served, cut = (reading.finished, reading.cut + reading.in_flight) if reading else (0, 0)
+        yield WorkerExited(self.worker, cause, served, cut)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._lines.close()
+        self.board.close()
+
+    def _event_of(self, message: Message) -> Iterator[Event]:
+        match message:
+            case channel.Hello(pid=pid):
+                if self.pid is None:
+                    self.pid = pid
+                    yield Forked(self.worker, pid)
+            case channel.Ready():
+                yield WorkerReady(self.worker)
+            case channel.Failed(message=text, details=details):
+                yield BootFailed(self.worker, text, details)
+            case channel.Draining():
+                yield WorkerDraining(self.worker)
+            case channel.Probed(probe=probe, status=status, details=details):
+                yield Probed(self.worker, probe, status, details)
+            case _:
+                yield ChannelBroken(self.worker, f"{type(message).__name__} is not for the master")
+
+
+class MoldHandle:
+    """A mold as the operating system sees it.
+
+    Args:
+        generation: Whose workers it forks.
+        pid: Its process id.
+        sock: The master's end of its channel.
+        staff: Is told when it could not fork a worker.
+        poller: Watches the channel and waits for the process.
+    """
+
+    def __init__(self, generation: int, pid: int, sock: socket.socket, staff: Staff, poller: Poller) -> None:
+        self.generation = generation
+        self.pid: int | None = pid
+        self._staff = staff
+        self._lines = Lines(sock, poller)
+        poller.watch(sock, self._readable)
+        poller.adopt(self)
+
+    @property
+    def channel(self) -> socket.socket | None:
+        """The master's end of the channel; None when it is closed."""
+        return self._lines.socket
+
+    def _readable(self, _mask: int) -> Iterator[Event]:
+        return self.last_words()
+
+    def last_words(self) -> Iterator[Event]:
+        """Return what it says."""
+        try:
+            for message in self._lines.read():
+                match message:
+                    case channel.MoldReady(objection=objection):
+                        yield events.MoldReady(self.generation, objection)
+                    case channel.Failed(message=text, details=details):
+                        yield MoldFailed(self.generation, text, details)
+                    case channel.ForkFailed(worker=worker, reason=reason):
+                        self._staff.refuse(worker, reason)
+                    case _:
+                        raise ChannelError(f"{type(message).__name__} is not for the master")  # noqa: TRY301
+        except ChannelError as error:
+            self._lines.close()
+            text = f"The process that workers are forked from broke its channel ({error})."
+            yield MoldFailed(self.generation, text)
+
+    def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the protocol
+        """Return that it ended."""
+        self._lines.close()
+        self._staff.molds.pop(self.generation, None)
+        yield MoldExited(self.generation, cause)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._lines.close()

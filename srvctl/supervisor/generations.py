@@ -1,0 +1,150 @@
+"""The settings and the listening sockets of each generation in use.
+
+A reload may bring addresses and take some away. Those that stay are the same sockets, so nothing that waits
+in their queues is lost; new ones are opened before anything else of the reload happens, old ones closed when
+it is done. Called by `effects` and by the reading of settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srvctl.errors import BindError
+from srvctl.settings.binds import FdBind, SystemdBind, UnixBind, binds_of
+from srvctl.settings.catalog import catalog
+from srvctl.settings.option import Change
+from srvctl.supervisor.sockets import open_listeners
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from srvctl.settings.binds import Bind
+    from srvctl.settings.groups import Settings
+    from srvctl.supervisor.listeners import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What the workers of a generation are given.
+
+    Attributes:
+        number: Of the generation.
+        settings: What they obey.
+        listeners: What they accept on.
+    """
+
+    number: int
+    settings: Settings
+    listeners: tuple[Listener, ...]
+
+
+class Generations:
+    """All generations in use: the accepted one, and the one that a reload brings in.
+
+    Args:
+        first: The one of the start.
+    """
+
+    def __init__(self, first: Generation) -> None:
+        self._known = {first.number: first}
+        self.accepted = first
+        self._are_closed = False
+
+    def of(self, number: int) -> Generation:
+        """Return a generation in use.
+
+        Raises:
+            KeyError: It is none.
+        """
+        return self._known[number]
+
+    def prepare(self, number: int, settings: Settings) -> None:
+        """Open what the settings of a new generation name and is not open.
+
+        Raises:
+            BindError: Something cannot be opened; nothing is open then that was not before.
+        """
+        has = list(self.accepted.listeners)
+        wanted = binds_of(settings.server)
+        missing = []
+        for bind in wanted:
+            if not any(listener.bind == bind for listener in has):
+                self._refuse_changed(bind, has)
+                missing.append(bind)
+        opened: Sequence[Listener] = ()
+        if missing:
+            fresh = open_listeners(missing, settings.server.backlog, {})
+            if settings.tls.certfile is not None:
+                fresh.speak_tls()
+            opened = tuple(fresh)
+        kept = tuple(listener for listener in has if listener.bind in wanted)
+        self._known[number] = Generation(number, settings, (*kept, *opened))
+
+    def commit(self, number: int) -> list[Listener]:
+        """Accept a generation and close what it does not name any more; return that."""
+        before, self.accepted = self.accepted, self._known[number]
+        self._known = {number: self.accepted}
+        return self._close_all_but(before, self.accepted)
+
+    def discard(self, number: int) -> None:
+        """Give up a generation and close what only it named."""
+        given_up = self._known.pop(number, None)
+        if given_up is not None:
+            self._close_all_but(given_up, self.accepted)
+
+    def takes_over(self, number: int) -> bool:
+        """Return whether newer workers accept on everything that a generation's workers accept on."""
+        newest = self._known[max(self._known)]
+        known = self._known.get(number)
+        return known is None or all(listener in newest.listeners for listener in known.listeners)
+
+    def __iter__(self) -> Iterator[Listener]:
+        """Iterate over everything that is open, each once."""
+        seen = {id(listener): listener for known in self._known.values() for listener in known.listeners}
+        return iter(seen.values())
+
+    def close(self, *, unlink: bool = True) -> None:
+        """Close everything; the second call does nothing.
+
+        Args:
+            unlink: False in a forked child, whose parent still listens.
+        """
+        if not self._are_closed:
+            self._are_closed = True
+            for listener in self:
+                listener.close(unlink=unlink)
+
+    @staticmethod
+    def _close_all_but(generation: Generation, other: Generation) -> list[Listener]:
+        left = [listener for listener in generation.listeners if listener not in other.listeners]
+        for listener in left:
+            listener.close()
+        return left
+
+    @staticmethod
+    def _refuse_changed(bind: Bind, has: Sequence[Listener]) -> None:
+        """Refuse what would need a socket that is open to be another.
+
+        Raises:
+            BindError: It would.
+        """
+        if isinstance(bind, FdBind | SystemdBind):
+            raise BindError(f"{bind} was not taken over at the start; add it and restart")
+        for listener in has:
+            other = listener.bind
+            if not isinstance(bind, UnixBind) or not isinstance(other, UnixBind):
+                continue
+            if Path(bind.path).absolute() == Path(other.path).absolute():
+                raise BindError(f"{bind}: the options of a Unix socket that is open cannot change; restart")
+
+
+def needs_restart(before: Settings, after: Settings) -> tuple[str, ...]:
+    """Return a sentence for each setting that changed and that a reload cannot change."""
+    return tuple(
+        f"{key} has changed, which needs a restart; until then it stays as it was."
+        for key, setting in catalog().items()
+        if setting.option.change is Change.RESTART and attrgetter(key)(before) != attrgetter(key)(after)
+    )

@@ -1,0 +1,274 @@
+"""Brings new code and settings in as a transaction: all slots get them, or none keeps them. Pure.
+
+Advanced by events and by time, never a procedure: whatever else happens is obeyed in the middle of it. Part
+of `fleet`, which tells it what happened; `succession` reads how far it is and starts the workers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srvctl.supervisor.actions import Announce, Commit, Discard, Milestone, Progress, ReadSettings, Reply
+from srvctl.supervisor.reloading import WATCHING, Reload, Stage, Waiting
+from srvctl.supervisor.state import UP, Phase, State, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srvctl.supervisor.events import ReloadAsked, SettingsRead
+    from srvctl.supervisor.roster import Worker
+    from srvctl.supervisor.watch import Watch
+
+
+class Reloader:
+    """At most one reload, and one that waits.
+
+    Args:
+        state: The fleet's.
+        watch: Probes the first worker.
+    """
+
+    def __init__(self, state: State, watch: Watch) -> None:
+        self._state = state
+        self._watch = watch
+        self._waiting: Waiting | None = None
+        self._generations_used = state.generation
+
+    # -- what was asked --------------------------------------------------------------------------------
+
+    def asked(self, asked: ReloadAsked) -> None:
+        """Begin a reload, or remember that one is wanted after this."""
+        state = self._state
+        clients = [asked.client] if asked.client is not None else []
+        if state.phase not in UP:
+            state.orders.info(f"Received {asked.by}, but already stopping.")
+            self._reply(clients, is_ok=False, message="The service is stopping.")
+        elif state.reload is not None or self._is_booting_well():
+            state.orders.info(f"Received {asked.by}, reloading again after this.")
+            if self._waiting is None:
+                self._waiting = Waiting(asked.by)
+            self._waiting.clients += clients
+        else:
+            self._begin(asked.by, clients)
+
+    def drop(self) -> None:
+        """Give up everything, because the service stops."""
+        state = self._state
+        clients = self._waiting.clients if self._waiting is not None else []
+        self._waiting = None
+        if state.reload is not None:
+            clients = state.reload.clients + clients
+            state.molds.end(state.reload.generation)
+            state.reload = None
+        self._reply(clients, is_ok=False, message="The reload was given up: the service is stopping.")
+
+    def _is_booting_well(self) -> bool:
+        """Return whether the first workers are on their way and none has failed, which new code may help."""
+        state = self._state
+        has_failed = any(slot.failures for slot in state.roster.slots.values()) or any(
+            mold.failures for mold in state.molds
+        )
+        return state.phase is Phase.BOOTING and not has_failed
+
+    def _begin(self, by: str, clients: list[int]) -> None:
+        state = self._state
+        self._generations_used += 1
+        state.reload = Reload(self._generations_used, began=state.now, clients=clients)
+        state.reload.until = state.now + state.policy.boot
+        state.orders.give(Announce(Milestone.RELOADING))
+        state.orders.info(f"Received {by}, reloading: generation {state.reload.generation} is on its way.")
+        state.orders.give(ReadSettings(state.reload.generation))
+
+    # -- what happened ---------------------------------------------------------------------------------
+
+    def settings_read(self, event: SettingsRead) -> None:
+        """Go on with the new settings."""
+        state, reload = self._state, self._at(Stage.READING, event.generation)
+        if reload is None:
+            if event.generation != state.generation and (
+                state.reload is None or event.generation != state.reload.generation
+            ):
+                state.orders.give(Discard(event.generation))  # given up before they were read
+            return
+        reload.policy = event.policy
+        for note in event.notes:
+            state.orders.warning(note)
+            self._tell(note)
+        state.molds.want(reload.generation, preload=event.policy.preload)
+        self._enter(reload, Stage.MOLDING)
+
+    def settings_refused(self, generation: int, message: str) -> None:
+        """Fail for wrong settings."""
+        if self._at(Stage.READING, generation) is not None:
+            self.fail("the settings cannot be used", message)
+
+    def worker_ready(self, worker: Worker) -> None:
+        """Probe the first worker, or watch it."""
+        reload = self._state.reload
+        if reload is None or not self._state.is_new(worker.generation) or reload.stage is not Stage.CANARY:
+            return
+        health = self._state.policy_for(worker.generation).health
+        reload.canary = worker.slot
+        if health.path:
+            self._enter(reload, Stage.PROBING)
+            self._watch.probe_now(worker, health, self._state.now)
+            reload.until = worker.health.probe_due
+        else:
+            self._bake(reload)
+
+    def worker_probed(self, worker: Worker, wrong: str) -> None:
+        """Go on when the first worker is well."""
+        reload = self._state.reload
+        if reload is None or not self._state.is_new(worker.generation):
+            return
+        if wrong:
+            self.fail(f"the health probe of a new worker failed: {wrong}")
+        elif reload.stage is Stage.PROBING:
+            self._bake(reload)
+
+    def fail(self, why: str, details: str = "") -> None:
+        """Go back, from wherever the reload is."""
+        state, reload = self._state, self._state.reload
+        if reload is None or reload.stage is Stage.RESTORING:
+            return
+        replaced = sum(state.roster.is_served(slot, reload.generation) for slot in state.slots)
+        if reload.stage in WATCHING:
+            replaced = 0  # beside it, the old worker serves on
+        can_go_back = state.molds.has_mold(state.generation)
+        text = f"Reload failed: {why.rstrip('.')}. The old workers go on."
+        if replaced and can_go_back:
+            text += f" {replaced} of {state.target} go back to the old code."
+        elif replaced:
+            state.tolerated.add(reload.generation)
+            text += f" {replaced} of {state.target} workers already run the new code."
+        reload.error, reload.details = text, details
+        state.orders.error(text, details)
+        state.molds.end(reload.generation)
+        state.orders.give(Discard(reload.generation))
+        self._begin_anew()
+        self._enter(reload, Stage.RESTORING)
+        reload.until = state.now + state.policy.boot
+
+    # -- what follows ----------------------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Take the steps that are due now."""
+        reload = self._state.reload
+        if reload is None:
+            return
+        is_over = reload.until is not None and reload.until <= self._state.now
+        match reload.stage:
+            case Stage.READING if is_over:
+                self.fail(f"its settings could not be read within {self._state.policy.boot:g} s")
+            case Stage.MOLDING if self._state.molds.can_fork(reload.generation):
+                self._begin_anew()
+                self._choose_canary(reload)
+                self._enter(reload, Stage.CANARY)
+            case Stage.CANARY | Stage.PROBING | Stage.BAKING if reload.canary >= self._state.target:
+                reload.canary = 0  # the first worker is scaled away; another one is
+                self._enter(reload, Stage.CANARY)
+            case Stage.PROBING if is_over:
+                self.fail("the health probe of its first worker was not answered")
+            case Stage.PROBING | Stage.BAKING if not self._state.roster.is_served(
+                reload.canary, reload.generation
+            ):
+                self.fail("its first worker left")
+            case Stage.BAKING if is_over:
+                self._enter(reload, Stage.ROLLING)
+
+    def conclude(self) -> None:
+        """Notice the end, and begin the reload that waits for it."""
+        reload = self._state.reload
+        if reload is not None and reload.stage is Stage.ROLLING:
+            self._note_replaced(reload)
+            if self._is_everywhere(reload.generation):
+                self._commit(reload)
+        elif reload is not None and reload.stage is Stage.RESTORING:
+            is_over = reload.until is not None and reload.until <= self._state.now
+            if is_over or self._is_restored(reload):
+                self._end(reload, Milestone.RELOAD_FAILED, reload.error, reload.details)
+        if self._waiting is not None and self._state.reload is None and not self._is_booting_well():
+            waiting, self._waiting = self._waiting, None
+            self._begin(waiting.by, waiting.clients)
+
+    def _begin_anew(self) -> None:
+        """Forget how the slots fared: that was with other code."""
+        for slot in self._state.roster.slots.values():
+            slot.failures, slot.not_before = 0, 0.0
+
+    def _choose_canary(self, reload: Reload) -> None:
+        """Let an empty slot go first: nothing is risked there; last one whose worker still boots."""
+        roster = self._state.roster
+        reload.canary = min(
+            self._state.slots, key=lambda slot: (bool(roster.holders(slot)), not roster.is_served(slot))
+        )
+
+    def _bake(self, reload: Reload) -> None:
+        policy = self._state.policy_for(reload.generation)
+        self._enter(reload, Stage.BAKING)
+        reload.until = self._state.now + policy.bake
+
+    def _is_everywhere(self, generation: int) -> bool:
+        return all(self._state.roster.is_served(slot, generation) for slot in self._state.slots)
+
+    def _is_restored(self, reload: Reload) -> bool:
+        if reload.generation in self._state.tolerated:
+            return True
+        return not any(
+            worker.holds_slot and worker.generation == reload.generation for worker in self._state.roster
+        )
+
+    def _commit(self, reload: Reload) -> None:
+        state = self._state
+        text = f"Reload done: generation {reload.generation} runs in {workers(state.target)}."
+        for mold in state.molds:
+            if mold.generation != reload.generation:
+                state.molds.end(mold.generation)
+        state.generation = reload.generation
+        state.tolerated.clear()
+        if reload.policy is not None:
+            if reload.policy.count != state.policy.count:
+                state.target = reload.policy.count
+                state.orders.info(f"Scaling to {workers(state.target)}, as the settings say.")
+            state.policy = reload.policy
+        state.orders.give(Commit(reload.generation))
+        state.orders.info(text)
+        self._end(reload, Milestone.RELOADED, text)
+
+    def _end(self, reload: Reload, milestone: Milestone, text: str, details: str = "") -> None:
+        self._state.reload = None
+        is_ok = milestone is Milestone.RELOADED
+        self._state.orders.give(Announce(milestone, "" if is_ok else text))
+        data = {"generation": self._state.generation, "seconds": round(self._state.now - reload.began, 3)}
+        self._reply(reload.clients, is_ok=is_ok, message=text, details=details, data=data)
+
+    def _enter(self, reload: Reload, stage: Stage) -> None:
+        reload.stage, reload.until = stage, None
+        self._tell(f"Generation {reload.generation}: {stage.value}.")
+
+    def _note_replaced(self, reload: Reload) -> None:
+        replaced = sum(self._state.roster.is_served(slot, reload.generation) for slot in self._state.slots)
+        if replaced != reload.replaced:
+            reload.replaced = replaced
+            self._tell(f"Generation {reload.generation}: {replaced} of {self._state.target} workers.")
+
+    def _at(self, stage: Stage, generation: int) -> Reload | None:
+        reload = self._state.reload
+        return reload if reload and reload.stage is stage and reload.generation == generation else None
+
+    def _tell(self, text: str) -> None:
+        if self._state.reload is not None:
+            for client in self._state.reload.clients:
+                self._state.orders.give(Progress(client, text))
+
+    def _reply(
+        self,
+        clients: list[int],
+        *,
+        is_ok: bool,
+        message: str,
+        details: str = "",
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        for client in clients:
+            self._state.orders.give(Reply(client, is_ok, message, details, data))

@@ -1,0 +1,148 @@
+"""Reads the settings anew for a reload, in a child: the master never loads what parsing needs (ADR 2).
+
+The child sends what it found through a pipe and ends; pickle is safe there, for the only writer is this very
+program. Called by `effects`; what comes of it comes out of the poller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+from typing import TYPE_CHECKING
+
+from srvctl.errors import BindError, ExitCode
+from srvctl.supervisor.events import SettingsRead, SettingsRefused
+from srvctl.supervisor.generations import needs_restart
+from srvctl.supervisor.policy import policy_of
+from srvctl.supervisor.spawn import fork_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from srvctl.settings.groups import Settings
+    from srvctl.supervisor.events import Event
+    from srvctl.supervisor.generations import Generations
+    from srvctl.supervisor.poller import Poller
+
+_CHUNK = 65536
+
+
+class Rereading:
+    """Reads settings, one generation's at a time.
+
+    Args:
+        poller: Watches the child.
+        generations: Opens what the settings name.
+        read: Is called in the child; returns the settings, or what is wrong with them.
+        count_of: Says how many workers the settings want.
+        leave_master: Closes, in the child, what belongs to the master.
+    """
+
+    def __init__(
+        self,
+        poller: Poller,
+        generations: Generations,
+        read: Callable[[], Settings | str],
+        count_of: Callable[[Settings], int],
+        leave_master: Callable[[], None],
+    ) -> None:
+        self._poller = poller
+        self._generations = generations
+        self._read = read
+        self._count_of = count_of
+        self._leave_master = leave_master
+        self._reader: _Reader | None = None
+
+    def begin(self, generation: int) -> Event | None:
+        """Start a child; return an event if that fails."""
+        reader, writer = os.pipe()
+        try:
+            pid = fork_child(self._leave_master, lambda: _send(writer, self._read))
+        except OSError as error:
+            os.close(reader)
+            return SettingsRefused(generation, f"No process to read them: {error.strerror}.")
+        finally:
+            os.close(writer)
+        os.set_blocking(reader, False)
+        self._reader = _Reader(pid, reader, self._poller, lambda data: self._found(generation, data))
+        return None
+
+    def cancel(self) -> None:
+        """Do without the answer, if there is none yet."""
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def _found(self, generation: int, data: bytes) -> Iterator[Event]:
+        self._reader = None
+        found: Settings | str = "The process that reads the settings ended without a word."
+        if data:
+            found = pickle.loads(data)  # noqa: S301 - written by our own child
+        if isinstance(found, str):
+            yield SettingsRefused(generation, found)
+            return
+        try:
+            self._generations.prepare(generation, found)
+        except BindError as error:
+            yield SettingsRefused(generation, f"{error}.")
+            return
+        notes = needs_restart(self._generations.accepted.settings, found)
+        yield SettingsRead(generation, policy_of(found, self._count_of(found)), notes)
+
+
+class _Reader:
+    """The child, and what has come of it."""
+
+    def __init__(
+        self, pid: int, pipe: int, poller: Poller, found: Callable[[bytes], Iterator[Event]]
+    ) -> None:
+        self.pid: int | None = pid
+        self._pipe: int | None = pipe
+        self._poller = poller
+        self._found = found
+        self._data = b""
+        self._is_wanted = True
+        poller.watch(pipe, lambda _mask: self.last_words())
+        poller.adopt(self)
+
+    def last_words(self) -> Iterator[Event]:
+        """Read; the answer is complete when the child has ended."""
+        while self._pipe is not None:
+            try:
+                chunk = os.read(self._pipe, _CHUNK)
+            except BlockingIOError:
+                return
+            if not chunk:
+                self._close()
+            self._data += chunk
+        yield from ()
+
+    def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the protocol
+        """Take the answer."""
+        self._close()
+        if self._is_wanted:
+            yield from self._found(self._data if status == 0 else b"")
+
+    def cancel(self) -> None:
+        """Want nothing of it any more."""
+        self._is_wanted = False
+        self._close()
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def _close(self) -> None:
+        if self._pipe is not None:
+            self._poller.unwatch(self._pipe)
+            os.close(self._pipe)
+            self._pipe = None
+
+
+def _send(writer: int, read: Callable[[], Settings | str]) -> int:
+    """Be the child."""
+    found = read()
+    with os.fdopen(writer, "wb") as pipe:
+        pipe.write(pickle.dumps(found))
+    return ExitCode.OK

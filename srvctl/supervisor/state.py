@@ -1,0 +1,97 @@
+"""What the parts of the fleet share: what is wanted, what is observed, and the time. Pure; without rules.
+
+`fleet` puts the parts together: `crew` takes steps on one worker, `succession` says which workers there are
+to be, `reloader` brings new code in, `watch` judges workers by what is seen of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from srvctl.supervisor.molds import Molds
+from srvctl.supervisor.orders import Orders
+from srvctl.supervisor.roster import Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from srvctl.supervisor.policy import FleetPolicy
+    from srvctl.supervisor.reloading import Reload
+
+
+class Phase(Enum):
+    """Where the whole service is in its life."""
+
+    BOOTING = "booting"  #: not every slot has been served yet
+    RUNNING = "running"
+    LEAVING = "leaving"  #: asked to stop; serves on until load balancers have noticed
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+#: Phases in which nobody has asked for the end.
+UP: Final = frozenset({Phase.BOOTING, Phase.RUNNING})
+#: Phases in which slots are kept filled.
+SERVING: Final = UP | {Phase.LEAVING}
+
+
+@dataclass(slots=True)
+class State:
+    """The fleet's.
+
+    Attributes:
+        policy: What to aim at.
+        chance: Gives a random number from 0 to 1, for jitter.
+        target: Workers wanted.
+        phase: Where the service is in its life.
+        now: Monotonic time of the current event, in seconds.
+        generation: The accepted code and settings.
+        tolerated: Generations beside it whose workers may stay: a reload without a mold failed half-way, and
+            the old code cannot be had any more.
+        reload: The one in progress.
+        was_ever_ready: A worker has once been ready; from then on nothing but a stop ends the service.
+        roster: The workers.
+        orders: What is to be done.
+        molds: The processes that workers are forked from.
+    """
+
+    policy: FleetPolicy
+    chance: Callable[[], float]
+    target: int
+    phase: Phase = Phase.BOOTING
+    now: float = 0.0
+    generation: int = 1
+    tolerated: set[int] = field(default_factory=set)
+    reload: Reload | None = None
+    was_ever_ready: bool = False
+    roster: Roster = field(default_factory=Roster)
+    orders: Orders = field(default_factory=Orders)
+    molds: Molds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.molds = Molds(self.orders)
+
+    @property
+    def slots(self) -> range:
+        """The places that are to be served."""
+        return range(self.target)
+
+    def is_accepted(self, generation: int) -> bool:
+        """Return whether workers of a generation may stay where they are, but for a reload in progress."""
+        return generation == self.generation or generation in self.tolerated
+
+    def is_new(self, generation: int) -> bool:
+        """Return whether a generation is the one that the reload in progress brings in."""
+        return self.reload is not None and self.reload.may_spawn and generation == self.reload.generation
+
+    def policy_for(self, generation: int) -> FleetPolicy:
+        """Return what is aimed at with workers of a generation."""
+        new = self.reload
+        return new.policy if new and new.policy and new.generation == generation else self.policy
+
+
+def workers(count: int) -> str:
+    """Return so many workers in words."""
+    return "1 worker" if count == 1 else f"{count} workers"

@@ -1,0 +1,192 @@
+"""Says which worker is to serve each slot: fills, replaces before it takes away, lets go the rest. Pure.
+
+A reload, a way back from one, a worker that is too old, too heavy or unwell, and an operator's wish are all
+the same here: a slot whose worker needs a successor. One budget, `max_surge`, is for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srvctl.supervisor.actions import Reply
+from srvctl.supervisor.reloading import Stage
+from srvctl.supervisor.state import UP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from srvctl.supervisor.crew import Crew
+    from srvctl.supervisor.events import RecycleAsked
+    from srvctl.supervisor.roster import Worker
+    from srvctl.supervisor.state import State
+
+
+class Succession:
+    """Which workers there are to be.
+
+    Args:
+        state: The fleet's.
+        crew: Takes the steps.
+    """
+
+    def __init__(self, state: State, crew: Crew) -> None:
+        self._state = state
+        self._crew = crew
+        self._recycled_at = float("-inf")  #: when a limit last caused a replacement
+        self._wishes: list[tuple[int, set[int]]] = []  #: clients, and the workers they want replaced
+
+    def arrange(self) -> None:
+        """Ask for what is missing, let go what is too much."""
+        self._retire_surplus()
+        self._fill()
+        if self._state.phase in UP:
+            self._replace()
+            self._answer_wishes()
+
+    def recycle(self, asked: RecycleAsked) -> str:
+        """Have workers replaced that somebody wants replaced; return what is wrong with the wish, or ""."""
+        found = [
+            worker for worker in self._state.roster if worker.is_ready and _is_meant(worker, asked.target)
+        ]
+        if not found:
+            return f"No worker serves that is {asked.target.replace(':', ' ')}."
+        for worker in found:
+            worker.leaves_because, worker.is_wished_away = asked.by, True
+        if asked.client is not None:
+            self._wishes.append((asked.client, {worker.number for worker in found}))
+        return ""
+
+    def drop(self) -> None:
+        """Give up the wishes, because the service stops."""
+        for client, _ in self._wishes:
+            self._state.orders.give(Reply(client, is_ok=False, message="The service is stopping."))
+        self._wishes.clear()
+
+    def deadlines(self) -> Iterator[float]:
+        """Yield when a slot need not wait any more, in the future."""
+        state = self._state
+        for index in state.slots:
+            not_before = state.roster.slot(index).not_before
+            holders = state.roster.holders(index)
+            if not_before > state.now and (not holders or self._wants_successor(index)):
+                yield not_before
+            elif self._wants_successor(index) and self._is_spaced(holders[0]):
+                yield self._recycled_at + state.policy.recycle.spacing
+
+    # -- too much --------------------------------------------------------------------------------------
+
+    def _retire_surplus(self) -> None:
+        """Let go what scaling down or a failed reload left over, and whoever has a successor that serves."""
+        state = self._state
+        for worker in state.roster:
+            if worker.slot >= state.target:
+                self._crew.retire(worker, "scaled down")
+            elif not worker.is_ready and not (
+                worker.generation == state.generation or state.is_new(worker.generation)
+            ):
+                self._crew.retire(worker, "its reload failed")
+        for slot in state.slots:
+            serving = state.roster.serving(slot)
+            if len(serving) > 1 and not (state.reload and state.reload.watches(slot)):
+                stays = max(serving, key=lambda worker: (self._suits(worker), worker.number))
+                for worker in serving:
+                    if worker is not stays:
+                        self._crew.retire(worker, self._reason(worker))
+
+    def _suits(self, worker: Worker) -> bool:
+        """Return whether a worker is of the generation that its slot is to be served by."""
+        reload = self._state.reload
+        if reload is not None and reload.stage is Stage.ROLLING:
+            return worker.generation == reload.generation
+        return self._state.is_accepted(worker.generation)
+
+    def _reason(self, worker: Worker) -> str:
+        if not self._suits(worker):
+            return "reload" if self._state.is_accepted(worker.generation) else "its reload failed"
+        return worker.leaves_because or "replaced"
+
+    # -- too little ------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        for index in self._state.slots:
+            if not self._state.roster.holders(index):
+                self._spawn(index, self._generation_for_empty(index))
+
+    def _generation_for_empty(self, slot: int) -> int:
+        reload = self._state.reload
+        if reload is None or not reload.may_spawn:
+            return self._state.generation
+        is_next = reload.stage is Stage.ROLLING or (reload.stage is Stage.CANARY and slot == reload.canary)
+        return reload.generation if is_next else self._state.generation
+
+    def _replace(self) -> None:
+        """Start successors, as many at a time as the surge allows."""
+        state = self._state
+        reload = state.reload
+        surging = sum(len(state.roster.holders(slot)) > 1 for slot in state.slots)
+        slots = list(state.slots)
+        if reload is not None and reload.stage is Stage.CANARY:
+            slots.sort(key=lambda slot: slot != reload.canary)  # before any other replacement
+        for slot in slots:
+            if surging >= state.policy.max_surge:
+                return
+            if self._wants_successor(slot) and self._start_successor(slot):
+                surging += 1
+
+    def _wants_successor(self, slot: int) -> bool:
+        holders = self._state.roster.holders(slot)
+        return len(holders) == 1 and holders[0].is_ready and self._successor(holders[0]) is not None
+
+    def _successor(self, worker: Worker) -> int | None:
+        """Return the generation that a worker is to be replaced by; None if it may stay."""
+        state = self._state
+        reload = state.reload
+        if reload is not None and reload.may_spawn:
+            if worker.generation == reload.generation:
+                return None  # before its reload is done, it must not be judged by the old rules
+            if reload.stage is Stage.ROLLING:
+                return reload.generation
+            if reload.stage is Stage.CANARY and worker.slot == reload.canary:
+                return reload.generation
+        if worker.leaves_because or not state.is_accepted(worker.generation):
+            return state.generation
+        return None
+
+    def _start_successor(self, slot: int) -> bool:
+        state = self._state
+        (worker,) = state.roster.holders(slot)
+        generation = self._successor(worker)
+        if generation is None or self._is_spaced(worker) or not self._spawn(slot, generation):
+            return False
+        if generation == worker.generation:
+            self._recycled_at = state.now
+            state.orders.info(
+                f"Worker [{worker.pid}] is to be replaced ({worker.leaves_because}); "
+                f"slot {slot} gets a new one first."
+            )
+        return True
+
+    def _is_spaced(self, worker: Worker) -> bool:
+        """Return whether a worker is still to be kept, lest all that are alike be replaced at once."""
+        is_by_limit = self._successor(worker) == worker.generation and not worker.is_wished_away
+        return is_by_limit and self._state.now < self._recycled_at + self._state.policy.recycle.spacing
+
+    def _spawn(self, slot: int, generation: int) -> bool:
+        state = self._state
+        if state.roster.slot(slot).not_before > state.now or not state.molds.can_fork(generation):
+            return False
+        self._crew.spawn(slot, generation)
+        return True
+
+    def _answer_wishes(self) -> None:
+        """Tell clients whose workers have all been replaced."""
+        serving = {worker.number for worker in self._state.roster if worker.is_ready}
+        for wish in list(self._wishes):
+            client, workers = wish
+            if not workers & serving:
+                self._wishes.remove(wish)
+                self._state.orders.give(Reply(client, is_ok=True, message=f"Replaced {len(workers)}."))
+
+
+def _is_meant(worker: Worker, target: str) -> bool:
+    return target in {"all", f"slot:{worker.slot}", f"pid:{worker.pid}"}

@@ -1,0 +1,210 @@
+"""Judges workers by what their boards and the kernel say: blocked, unwell, too old, too heavy. Pure.
+
+Two signals are kept apart. The *beat* comes from the worker's own event loop; when it stays away although the
+worker had a CPU to itself for long enough, the loop is blocked, and the worker is taken out. The *probe* is a
+request to the application; a worker that fails it serves on until its replacement is ready.
+
+Part of `fleet`, which tells it what was seen, and does what it says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from srvctl.supervisor.actions import Examine, Look, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from srvctl.ipc.scoreboard import Reading
+    from srvctl.supervisor.events import Examined, Probed
+    from srvctl.supervisor.orders import Orders
+    from srvctl.supervisor.policy import FleetPolicy, HealthPolicy, RecyclePolicy
+    from srvctl.supervisor.roster import Roster, Worker
+
+#: Seconds by which the master itself may be late before it takes the machine, and not its workers, for slow.
+_LATE: Final = 1.0
+#: Seconds between two looks at a worker that is under suspicion.
+_SOON: Final = 0.25
+#: Seconds between two measurements of a worker's memory, which cost the kernel a walk through its pages.
+_WEIGH_EVERY: Final = 5.0
+#: Measurements in a row beyond workers.max_memory that make it more than a passing need.
+_TOO_HEAVY: Final = 3
+#: Seconds a worker has beyond the time of its application to say that a probe failed.
+_PROBE_GRACE: Final = 1.0
+#: Responses from this status on mean that the application is not well.
+_UNWELL: Final = 400
+
+
+class Watch:
+    """What is looked at, and when."""
+
+    def __init__(self, roster: Roster, orders: Orders) -> None:
+        self.next_look: float | None = None
+        self._roster = roster
+        self._orders = orders
+        self._trusted_since = float("-inf")  #: beats that stayed away before then say nothing
+        self._probes = 0
+
+    def plan(self, now: float, policy: FleetPolicy) -> None:
+        """Look when it is time, and say when the next time is."""
+        every = policy.look_every
+        if every is None or not any(worker.is_ready for worker in self._roster):
+            self.next_look = None
+        elif self.next_look is None:
+            self.next_look = now + every
+        elif self.next_look <= now:
+            if now - self.next_look > _LATE:  # the machine slept or was starved: nobody could beat
+                self._trusted_since = now
+            self.next_look = now + every
+            self._orders.give(Look())
+
+    def looked(
+        self, readings: Mapping[int, Reading | None], now: float, policy_for: Callable[[int], FleetPolicy]
+    ) -> None:
+        """Take in what the boards say; ask the kernel about whoever looks blocked or heavy.
+
+        Args:
+            readings: By worker.
+            now: The time.
+            policy_for: Says by what the workers of a generation are judged.
+        """
+        for worker in self._roster:
+            if worker.number not in readings or not worker.is_ready:
+                continue
+            reading = worker.health.reading = readings[worker.number]
+            if reading is None:  # it cannot be judged any more, but may serve well
+                worker.leaves_because = worker.leaves_because or "nonsense on its board"
+                continue
+            policy = policy_for(worker.generation)
+            silent = self._silence(worker, now)
+            limit = policy.health.hang_timeout
+            is_suspect = limit > 0 and silent >= limit
+            if not is_suspect:
+                worker.health.examined = None
+            if is_suspect or self._is_to_weigh(worker, reading, policy.recycle, now):
+                self._orders.give(Examine(worker.number))
+            if limit and self.next_look is not None:
+                due = max(now + limit - silent, now + _SOON)
+                self.next_look = min(self.next_look, due)
+            if not worker.leaves_because:
+                worker.leaves_because = _reached(worker, policy.recycle, now)
+            self._probe(worker, policy.health, now)
+
+    def examined(self, worker: Worker, seen: Examined, now: float, policy: FleetPolicy) -> float:
+        """Take in what the kernel says about a worker.
+
+        Returns:
+            For how many seconds its loop has been blocked, where that is too long; else 0.
+        """
+        if not worker.is_ready:
+            return 0.0
+        self._weigh(worker, seen.pss, policy.recycle)
+        limit = policy.health.hang_timeout
+        reading = worker.health.reading
+        waited = reading.waited if reading is not None else 0.0
+        blocked = self._silence(worker, now) - max((seen.waited or 0.0) - waited, 0.0)
+        if not limit or blocked < limit or seen.is_traced:
+            return 0.0
+        before, worker.health.examined = worker.health.examined, seen
+        return 0.0 if before is None or _is_starved(before, seen) else blocked
+
+    def probe_now(self, worker: Worker, health: HealthPolicy, now: float) -> None:
+        """Probe a worker."""
+        self._probes += 1
+        worker.health.probe = self._probes
+        worker.health.probe_due = now + health.timeout + _PROBE_GRACE
+        self._orders.give(Probe(worker.number, self._probes, health.path, health.timeout))
+
+    def probed(self, worker: Worker, answer: Probed, now: float, policy: FleetPolicy) -> str | None:
+        """Take in the answer to a probe.
+
+        Returns:
+            What is wrong, "" if nothing is, None if the answer came too late to count.
+        """
+        if answer.probe != worker.health.probe:
+            return None
+        wrong = answer.details or f"status {answer.status}"
+        if 0 < answer.status < _UNWELL:
+            wrong = ""
+        self._count_probe(worker, wrong, now, policy.health)
+        return wrong
+
+    # -- details ---------------------------------------------------------------------------------------
+
+    def _silence(self, worker: Worker, now: float) -> float:
+        """Return for how many seconds a worker has not beaten although it might have."""
+        reading = worker.health.reading
+        beat = reading.beat if reading is not None and reading.beat is not None else float("-inf")
+        return now - max(beat, worker.ready_at or now, self._trusted_since)
+
+    def _is_to_weigh(self, worker: Worker, reading: Reading, recycle: RecyclePolicy, now: float) -> bool:
+        """Return whether it is time to ask for the exact memory; what is shared counts less in it."""
+        if not recycle.memory or reading.rss <= recycle.memory:
+            worker.health.too_heavy = 0
+            return False
+        if now < worker.health.weighed_at + _WEIGH_EVERY:
+            return False
+        worker.health.weighed_at = now
+        return True
+
+    def _weigh(self, worker: Worker, pss: int | None, recycle: RecyclePolicy) -> None:
+        reading = worker.health.reading
+        if pss is None:
+            pss = reading.rss if reading is not None else 0
+        if not recycle.memory or pss <= recycle.memory:
+            worker.health.too_heavy = 0
+            return
+        worker.health.too_heavy += 1
+        if worker.health.too_heavy >= _TOO_HEAVY and not worker.leaves_because:
+            worker.leaves_because = f"max_memory: {pss / 2**20:.0f} MiB"
+
+    def _probe(self, worker: Worker, health: HealthPolicy, now: float) -> None:
+        state = worker.health
+        if not health.path:
+            state.probe, state.probe_due, state.probe_failures = 0, 0.0, 0
+        elif not state.probe_due:
+            state.probe_due = now + health.interval * worker.luck  # not all at the same time
+        elif state.probe_due > now:
+            pass
+        elif state.probe and self._trusted_since + _PROBE_GRACE > now:
+            pass  # the master slept: the answer may be there and not have been read yet
+        elif state.probe:
+            self._count_probe(worker, "no answer", now, health)
+        else:
+            self.probe_now(worker, health, now)
+
+    def _count_probe(self, worker: Worker, wrong: str, now: float, health: HealthPolicy) -> None:
+        state = worker.health
+        state.probe, state.probe_due = 0, now + health.interval
+        state.probe_failures = state.probe_failures + 1 if wrong else 0
+        if wrong:
+            self._orders.warning(
+                f"Worker [{worker.pid}] failed its health probe of {health.path}: {wrong} "
+                f"({state.probe_failures} of {health.threshold})."
+            )
+        if state.probe_failures >= health.threshold and not worker.leaves_because:
+            worker.leaves_because = f"health probe: {wrong}"
+
+
+def _is_starved(before: Examined, seen: Examined) -> bool:
+    """Return whether a worker waited for a CPU all the time between two examinations.
+
+    Its `waited` does not show that before the wait is over.
+    """
+    had_none = seen.on_cpu is not None and before.on_cpu == seen.on_cpu
+    return had_none and before.is_runnable and seen.is_runnable
+
+
+def _reached(worker: Worker, recycle: RecyclePolicy, now: float) -> str:
+    """Return which limit a worker has reached; empty for none."""
+    reading = worker.health.reading
+    if recycle.requests and reading is not None:
+        most = recycle.requests + int(recycle.requests_jitter * worker.luck)
+        if reading.finished >= most:
+            return f"max_requests: {reading.finished} served"
+    if recycle.lifetime and worker.ready_at is not None:
+        age = now - worker.ready_at
+        if age >= recycle.lifetime + recycle.lifetime_jitter * worker.luck:
+            return f"max_lifetime: {age:.0f} s"
+    return ""
