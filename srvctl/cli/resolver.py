@@ -82,7 +82,7 @@ def reread(argv: Sequence[str]) -> Settings | str:
     For a child of the master, which ends after this: it loads all that parsing needs.
     """
     sys.stderr = said = io.StringIO()
-    from srvctl.cli.app import invoke  # noqa: PLC0415 - only ever imported in a child
+    from srvctl.cli.running import invoke  # noqa: PLC0415 - only ever imported in a child
 
     result = invoke(argv)
     if isinstance(result, ExitCode):
@@ -100,7 +100,7 @@ def _resolve_and_exit(argv: Sequence[str], writer: int) -> NoReturn:
         for signum in _STOP:
             if signal.getsignal(signum) is _leave_it_to_the_descriptor:
                 signal.signal(signum, signal.SIG_DFL)
-        from srvctl.cli.app import invoke  # noqa: PLC0415 - only ever imported in the child
+        from srvctl.cli.running import invoke  # noqa: PLC0415 - only ever imported in the child
 
         result = invoke(argv)
         if isinstance(result, ExitCode):

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from srvctl.errors import ConfigError, UsageError, printable
 from srvctl.settings.catalog import catalog, groups
 from srvctl.settings.explain import validated
-from srvctl.settings.file import from_file
 from srvctl.settings.groups import Settings
-from srvctl.settings.layer import DEFAULT, Origin, Problem, Source
+from srvctl.settings.layer import DEFAULT, Layer, Origin, Problem, Source
 from srvctl.settings.listen import keep_one_way
 from srvctl.settings.sources import from_command_line, from_environment, from_foreign
 
@@ -54,7 +53,7 @@ def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | Non
     """
     flags, ours = from_command_line(cli), from_environment(environ)
     foreign = from_foreign(environ, flags, ours)
-    own = [flags, ours, *([from_file(file)] if file is not None else [])]
+    own = [flags, ours, *([_from_file(file)] if file is not None else [])]
     # Every value in our own sources must be right, even one that is overruled; a variable of another tool
     # is judged only where it decides, so after what overrules it is known.
     typed = {layer.source: validated(layer) for layer in own}
@@ -68,6 +67,12 @@ def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | Non
         for key, given in layer.values.items():
             values[key], origins[key] = typed[layer.source][key], given.origin
     return Loaded(_assemble(values), MappingProxyType({key: origins.get(key, DEFAULT) for key in catalog()}))
+
+
+def _from_file(file: Path) -> Layer:
+    from srvctl.settings.file import from_file  # noqa: PLC0415 - without a file, no parser need be loaded
+
+    return from_file(file)
 
 
 def _assemble(values: Mapping[str, object]) -> Settings:

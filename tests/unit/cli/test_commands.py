@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +12,10 @@ from srvctl import __main__, __version__
 from srvctl.cli.app import invoke
 from srvctl.errors import BindError, ExitCode
 from srvctl.settings.catalog import Kind, catalog, groups, title
-from srvctl.settings.groups import Settings
+from srvctl.settings.service import Service
+
+if TYPE_CHECKING:
+    from srvctl.settings.groups import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +27,8 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def run(*argv: str) -> Settings:
     result = invoke(["run", *argv])
-    assert isinstance(result, Settings)
-    return result
+    assert isinstance(result, Service)
+    return result.settings
 
 
 def test_run_returns_what_to_serve() -> None:
@@ -36,7 +40,7 @@ def test_every_setting_can_be_given_on_the_command_line(
     key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each flag reaches its own key and no other: all others keep their defaults."""
-    monkeypatch.setattr("srvctl.cli.app.check_tls", lambda _: None)  # would miss the files
+    monkeypatch.setattr("srvctl.cli.running.check_tls", lambda _: None)  # would miss the files
     setting = catalog()[key]
     on, off = setting.flags
     valid = {"server.bind": ":80", "http.headers": "X-A: 1", "app.target": "a:b", "server.host": "::1"}
@@ -199,22 +203,22 @@ def test_without_a_command_help_is_shown_and_the_usage_is_wrong(capsys: pytest.C
 
 
 def test_the_program_serves_what_run_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
-    served: list[Settings] = []
+    served: list[Service] = []
     monkeypatch.setattr("sys.argv", ["srvctl", "run", "a:b", "--port", "0"])
 
-    def serve(settings: Settings) -> int:
-        served.append(settings)
+    def serve(service: Service, *_: object) -> int:
+        served.append(service)
         return 3
 
     monkeypatch.setattr("srvctl.run.serve", serve)
     assert __main__.main() == 3
-    assert [settings.app.target for settings in served] == ["a:b"]
+    assert [service.settings.app.target for service in served] == ["a:b"]
 
 
 def test_an_error_while_serving_ends_with_its_message_and_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_settings: Settings) -> int:
+    def fail(*_: object) -> int:
         raise BindError("port 80 is taken")
 
     monkeypatch.setattr("sys.argv", ["srvctl", "run", "a:b"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from srvctl.cli import app
+from srvctl.cli import running
 from srvctl.cli.resolver import resolve
 from srvctl.errors import ExitCode
 from srvctl.settings.groups import Settings
@@ -99,7 +99,7 @@ def test_an_unexpected_exception_ends_only_the_child(
     def fail(_argv: object) -> Service:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app, "invoke", fail)
+    monkeypatch.setattr(running, "invoke", fail)
     with pytest.raises(SystemExit) as caught:
         resolve(["run"])
     assert caught.value.code == ExitCode.INTERNAL
@@ -109,7 +109,7 @@ def test_an_unexpected_exception_ends_only_the_child(
 def test_a_child_killed_from_outside_is_reported(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(app, "invoke", lambda _argv: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(running, "invoke", lambda _argv: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(SystemExit) as caught:
         resolve(["run"])
     assert caught.value.code == ExitCode.INTERNAL
@@ -126,7 +126,7 @@ def test_a_stop_signal_ends_both_at_once(signum: signal.Signals, monkeypatch: py
         signal.pause()
         raise AssertionError("nothing wakes the child")
 
-    monkeypatch.setattr(app, "invoke", ask_and_wait)
+    monkeypatch.setattr(running, "invoke", ask_and_wait)
     before = signal.signal(signum, signal.SIG_DFL)  # the tests themselves may run in the background
     try:
         with pytest.raises(SystemExit) as caught:
@@ -148,7 +148,7 @@ def test_an_ignored_interrupt_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> 
             os.kill(pid, signal.SIGINT)
         return SERVICE
 
-    monkeypatch.setattr(app, "invoke", interrupt)
+    monkeypatch.setattr(running, "invoke", interrupt)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assert resolve(["run"]) == SERVICE
@@ -160,7 +160,7 @@ def test_children_that_are_reaped_by_nobody_are_waited_for_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A parent that ignores SIGCHLD hands that down, and the kernel then forgets exit codes."""
-    monkeypatch.setattr(app, "invoke", lambda _argv: ExitCode.CONFIG)
+    monkeypatch.setattr(running, "invoke", lambda _argv: ExitCode.CONFIG)
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         with pytest.raises(SystemExit) as caught:

@@ -1,0 +1,56 @@
+"""``srvctl run``, without the other commands: what it does not load starts sooner.
+
+It only reads the settings; `srvctl.__main__` serves them, in a process without typer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence  # noqa: TC003 - typer evaluates the annotations of commands
+from pathlib import Path
+
+from srvctl.cli.flags import ConfigFlag, with_flags
+from srvctl.cli.invoking import new_commands, outcome
+from srvctl.cli.tls import check_tls
+from srvctl.errors import ExitCode, UsageError
+from srvctl.settings.instance import identify
+from srvctl.settings.load import Loaded, load
+from srvctl.settings.service import Service
+
+
+def invoke(argv: Sequence[str]) -> Service | ExitCode:
+    """Carry out a command line that begins with ``run``, and report what is wrong with it.
+
+    Returns:
+        What to serve; the exit code where there is nothing.
+    """
+    commands = new_commands()
+    commands.command()(with_flags(run))
+    result = outcome(commands, argv)
+    return result if isinstance(result, Service) else ExitCode(result or ExitCode.OK)
+
+
+def run(given: Mapping[str, object], config: ConfigFlag = None) -> Service:
+    """Serve APP in the foreground until asked to stop."""
+    settings = load_all(given, config).settings
+    if settings.app.target is None:
+        raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
+    return Service(settings, identify(settings, _file(config)))
+
+
+def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
+    """Read, merge and check all settings.
+
+    Raises:
+        UsageError: A mistake is on the command line.
+        ConfigError: A mistake is elsewhere.
+    """
+    loaded = load(given, os.environ, _file(config))
+    check_tls(loaded)
+    return loaded
+
+
+def _file(config: Path | None) -> Path | None:
+    # Read here and not by typer, of which some versions do not read it for a path.
+    named = os.environ.get("SRVCTL_CONFIG")
+    return Path(named) if config is None and named else config
