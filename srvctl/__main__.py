@@ -22,16 +22,20 @@ def main() -> int:
 
 
 def _run(argv: list[str]) -> int:
-    from srvctl.cli.resolver import resolve  # noqa: PLC0415 - other commands do not need it
+    from srvctl.cli.resolver import reread, resolve  # noqa: PLC0415 - other commands do not need it
 
-    settings = resolve(argv)
+    service = resolve(argv)
     from srvctl.run import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
 
-    return serve(settings)
+    return serve(service, lambda: reread(argv))
 
 
 def _other(argv: list[str]) -> int:
-    from srvctl.cli.app import invoke  # noqa: PLC0415 - never in the process that becomes the master
+    from srvctl.cli import quick  # noqa: PLC0415 - never in the process that becomes the master
+
+    if argv and argv[0] in quick.COMMANDS:
+        return quick.invoke(argv)
+    from srvctl.cli.app import invoke  # noqa: PLC0415 - as above; and it takes half a second
 
     result = invoke(argv)
     if not isinstance(result, int):

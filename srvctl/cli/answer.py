@@ -12,8 +12,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
-import typer
-
+from srvctl.cli.printing import show
 from srvctl.cli.report import report
 from srvctl.cli.status_text import duration
 from srvctl.errors import ExitCode, SrvctlError, printable
@@ -33,7 +32,7 @@ class Answer:
         is_json: For a program.
     """
 
-    def __init__(self, is_json: bool) -> None:
+    def __init__(self, *, is_json: bool) -> None:
         self._is_json = is_json
         self._began = time.monotonic()
 
@@ -49,30 +48,28 @@ class Answer:
         if not self._is_json:
             print(_harmless(text), file=sys.stderr, flush=True)
 
-    def end(self, done: Done) -> None:
-        """Print how it ended.
-
-        Raises:
-            Exit: It failed; with the code.
-        """
+    def end(self, done: Done) -> ExitCode:
+        """Print how it ended, and return the exit code."""
         if self._is_json:
             self._print_object(done)
         elif done.ok:
             seconds = duration(time.monotonic() - self._began)
-            print(f"{printable(done.message).rstrip('.')} ({seconds}).")
-        if not done.ok:
-            if not self._is_json and done.details:
-                print(_harmless(done.details).rstrip(), file=sys.stderr)
-            report(printable(done.message))
-            raise typer.Exit(done.code or ExitCode.REFUSED)
+            show(f"{printable(done.message).rstrip('.')} ({seconds}).")
+        if done.ok:
+            return ExitCode.OK
+        if not self._is_json and done.details:
+            print(_harmless(done.details).rstrip(), file=sys.stderr)
+        report(printable(done.message))
+        return ExitCode(done.code) if done.code in set(ExitCode) - {ExitCode.OK} else ExitCode.REFUSED
 
-    def asked(self, master: Master, command: Command) -> None:
-        """Print that the command was only asked for."""
+    def asked(self, master: Master, command: Command) -> ExitCode:
+        """Print that the command was only asked for, and return the exit code."""
         done = Done(ok=True, message=f"Asked {master} to {command}.")
         if self._is_json:
             self._print_object(done)
         else:
-            print(done.message)
+            show(done.message)
+        return ExitCode.OK
 
     def _print_object(self, done: Done) -> None:
         print_json({**asdict(done), "seconds": round(time.monotonic() - self._began, 3)})

@@ -1,87 +1,34 @@
-"""The commands. ``run`` only reads settings; `srvctl.__main__` serves them, in a process without typer."""
+"""All commands. Those that are waited for most have sets of their own: `srvctl.cli.running` and `quick`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence  # noqa: TC003 - typer evaluates the annotations of commands
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from typer.main import get_command
 
-from srvctl import __version__
 from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
-from srvctl.cli.report import report
-from srvctl.cli.tls import check_tls
+from srvctl.cli.invoking import new_commands, outcome, print_version
+from srvctl.cli.quick import COMMANDS
+from srvctl.cli.quick import invoke as invoke_quick
+from srvctl.cli.running import load_all, run
 from srvctl.cli.why import why
-from srvctl.errors import ExitCode, SrvctlError, UsageError
-from srvctl.logs.streams import flush
-from srvctl.settings.groups import Settings
-from srvctl.settings.load import Loaded, load
+from srvctl.errors import ExitCode
+from srvctl.settings.service import Service
 
-#: Typer raises click's exceptions, from click or from its own copy of it, and exports only this one of them.
-_ClickError: Final[type[Exception]] = next(
-    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
-)
-
-_app = typer.Typer(
-    help="Serve an ASGI application and supervise its workers.",
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_app = new_commands()
 
 
-def invoke(argv: Sequence[str]) -> Settings | ExitCode:
+def invoke(argv: Sequence[str]) -> Service | ExitCode:
     """Carry out one command line, and report what is wrong with it.
 
     Returns:
         What to serve, for ``run``; the exit code for everything else.
     """
-    try:
-        result = get_command(_app).main(args=list(argv), prog_name="srvctl", standalone_mode=False)
-    except SrvctlError as error:
-        report(str(error))
-        return error.exit_code
-    except _ClickError as error:
-        report(error.format_message())  # type: ignore[attr-defined] # of ClickException
-        return ExitCode.USAGE
-    except SystemExit:
-        # Only like this do rich and typer end when the reader of their help has left.
-        return ExitCode.OK
-    finally:
-        flush()
-    return result if isinstance(result, Settings) else ExitCode(result or ExitCode.OK)
-
-
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
-        print(f"srvctl {__version__}")
-        raise typer.Exit
-
-
-@_app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    *,
-    is_version_asked: Annotated[  # noqa: ARG001 - its callback does the work
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Serve an ASGI application and supervise its workers."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(ExitCode.USAGE)
-
-
-def run(given: Mapping[str, object], config: ConfigFlag = None) -> Settings:
-    """Serve APP in the foreground until asked to stop."""
-    settings = _load(given, config).settings
-    if settings.app.target is None:
-        raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
-    return settings
+    result = outcome(_app, argv)
+    return result if isinstance(result, Service) else ExitCode(result or ExitCode.OK)
 
 
 def check(
@@ -90,7 +37,7 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print an object: key to value and origin.")] = False,
 ) -> None:
     """Check the settings and print every value and where it came from."""
-    loaded = _load(given, config)
+    loaded = load_all(given, config)
     print(as_json(loaded) if json else as_table(loaded))
 
 
@@ -113,16 +60,8 @@ def explain_proxy(
 ) -> None:
     """Print what a request becomes by its forwarding headers, and why."""
     question = proxies.read_question(peer, fields or [], scheme, path)
-    answer = proxies.explain(_load(given, config).settings, question)
+    answer = proxies.explain(load_all(given, config).settings, question)
     print(proxies.as_json(answer) if json else proxies.as_text(answer))
-
-
-def _load(given: Mapping[str, object], config: Path | None) -> Loaded:
-    # Read here and not by typer, of which some versions do not read it for a path.
-    named = os.environ.get("SRVCTL_CONFIG")
-    loaded = load(given, os.environ, Path(named) if config is None and named else config)
-    check_tls(loaded)
-    return loaded
 
 
 _app.command()(with_flags(run))
@@ -131,7 +70,17 @@ _app.command()(with_flags(explain_proxy))
 _app.command()(why)
 
 
+def _quick(context: typer.Context) -> ExitCode:
+    return invoke_quick([context.info_name or "", *context.args])
+
+
+for _name, _text in COMMANDS.items():
+    # Here to be listed; `srvctl.__main__` does not load all this for them.
+    _flags = {"allow_extra_args": True, "ignore_unknown_options": True}
+    _app.command(_name, help=_text, add_help_option=False, context_settings=_flags)(_quick)
+
+
 @_app.command()
 def version() -> None:
     """Print the version."""
-    _print_version(is_asked=True)
+    print_version(is_asked=True)

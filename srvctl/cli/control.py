@@ -1,7 +1,7 @@
 """The commands for an instance that runs: reload, stop, upgrade, recycle, status.
 
-Owns what they ask, and how long they wait. Which instance is meant is found by `srvctl.cli.instances`, what
-came of it is printed by `srvctl.cli.answer`. Imports nothing heavy.
+Owns what they ask, and how long they wait. How they are typed is in `srvctl.cli.quick`, which instance is
+meant is found by `srvctl.cli.instances`, what came of it is printed by `srvctl.cli.answer`. Must start fast.
 """
 
 from __future__ import annotations
@@ -10,164 +10,94 @@ import os
 import select
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from srvctl.cli.answer import Answer, print_json
 from srvctl.cli.instances import Wanted, find
+from srvctl.cli.printing import show
 from srvctl.cli.status_text import as_text
-from srvctl.errors import ExitCode, UsageError
-from srvctl.ipc.control import RECYCLE_TARGET, Command, Done, Progress, Request
+from srvctl.errors import ExitCode
+from srvctl.ipc.control import Command, Done, Progress, Request
 from srvctl.ipc.control_client import NotInTimeError
-from srvctl.settings.units import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from srvctl.cli.instances import Master
 
-#: For what ends by itself: the master has a deadline for every step.
-_PATIENCE: Final = "10m"
-_TO_TELL: Final = "10s"
 
-_Config = Annotated[
-    Path | None,
-    typer.Option(
-        "-c", "--config", metavar="FILE", show_default=False, help="The instance that runs with this file."
-    ),
-]
-_Name = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", show_default=False, help="The instance of this name.")
-]
-_Socket = Annotated[
-    Path | None,
-    typer.Option(
-        "--control-socket", metavar="PATH", show_default=False, help="The instance behind this socket."
-    ),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print an object.")]
-_NoWait = Annotated[bool, typer.Option("--no-wait", help="Only ask; do not wait for the end.")]
-_Timeout = Annotated[
-    str, typer.Option("--timeout", metavar="DURATION", help="Wait no longer; the instance goes on.")
-]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user wants.
+
+    Attributes:
+        wanted: Of which instance.
+        patience: Seconds to wait for the end.
+        is_json: Print for a program.
+        is_waiting: Wait for the end.
+        is_immediate: Stop without waiting for running requests.
+        target: Which workers to recycle.
+    """
+
+    wanted: Wanted
+    patience: float
+    is_json: bool = False
+    is_waiting: bool = True
+    is_immediate: bool = False
+    target: str = "all"
 
 
-def reload(
-    config: _Config = None,
-    name: _Name = None,
-    control_socket: _Socket = None,
-    json: _Json = False,
-    no_wait: _NoWait = False,
-    timeout: _Timeout = _PATIENCE,
-) -> None:
+def reload(asked: Asked) -> ExitCode:
     """Replace every worker by one that runs the code and the settings now on disk."""
-    patience = _seconds(timeout)
-    with Answer(json) as answer, _met(Wanted(control_socket, name, config)) as master:
-        _carry_out(answer, master, Request(Command.RELOAD), patience, is_waiting=not no_wait)
+    return _carry_out(asked, Request(Command.RELOAD))
 
 
-def stop(
-    config: _Config = None,
-    name: _Name = None,
-    control_socket: _Socket = None,
-    now: Annotated[bool, typer.Option("--now", help="Do not wait for running requests.")] = False,
-    json: _Json = False,
-    no_wait: _NoWait = False,
-    timeout: _Timeout = _PATIENCE,
-) -> None:
+def stop(asked: Asked) -> ExitCode:
     """Answer what was begun, then end the instance."""
-    patience = _seconds(timeout)
-    with Answer(json) as answer, _met(Wanted(control_socket, name, config)) as master:
-        began = time.monotonic()
+    request = Request(Command.STOP, {"immediately": asked.is_immediate})
+    if not asked.is_waiting:
+        return _carry_out(asked, request)
+    with Answer(is_json=asked.is_json) as answer, _met(asked.wanted) as master:
+        until = time.monotonic() + asked.patience
         with _watched(master.pid) as wait_gone:
-            request = Request(Command.STOP, {"immediately": now})
-            if not _carry_out(answer, master, request, patience, is_waiting=not no_wait, is_last=False):
-                return
-            master.connection.wait_end(patience - (time.monotonic() - began))
-            wait_gone(patience - (time.monotonic() - began))
-        answer.end(Done(ok=True, message=f"Instance {master.name} (pid {master.pid}) has stopped"))
+            done = _end_of(master, request, asked.patience, answer.progress)
+            if not done.ok:
+                return answer.end(done)
+            master.connection.wait_end(until - time.monotonic())
+            wait_gone(until - time.monotonic())
+        return answer.end(Done(ok=True, message=f"Instance {master.name} (pid {master.pid}) has stopped"))
 
 
-def upgrade(
-    config: _Config = None,
-    name: _Name = None,
-    control_socket: _Socket = None,
-    json: _Json = False,
-    no_wait: _NoWait = False,
-    timeout: _Timeout = _PATIENCE,
-) -> None:
+def upgrade(asked: Asked) -> ExitCode:
     """Replace the master, in place, by the srvctl that is installed now; workers live on."""
-    patience = _seconds(timeout)
-    with Answer(json) as answer, _met(Wanted(control_socket, name, config)) as master:
-        _carry_out(answer, master, Request(Command.UPGRADE), patience, is_waiting=not no_wait)
+    return _carry_out(asked, Request(Command.UPGRADE))
 
 
-def recycle(
-    target: Annotated[
-        str, typer.Argument(metavar="[all|slot:N|pid:N]", help="Which workers.", show_default=False)
-    ] = "all",
-    config: _Config = None,
-    name: _Name = None,
-    control_socket: _Socket = None,
-    json: _Json = False,
-    no_wait: _NoWait = False,
-    timeout: _Timeout = _PATIENCE,
-) -> None:
+def recycle(asked: Asked) -> ExitCode:
     """Replace workers by new ones of the same code and settings."""
-    if not RECYCLE_TARGET.fullmatch(target):
-        raise UsageError(f"{target!r} names no workers; write all, slot:N or pid:N")
-    patience = _seconds(timeout)
-    with Answer(json) as answer, _met(Wanted(control_socket, name, config)) as master:
-        request = Request(Command.RECYCLE, {"target": target})
-        _carry_out(answer, master, request, patience, is_waiting=not no_wait)
+    return _carry_out(asked, Request(Command.RECYCLE, {"target": asked.target}))
 
 
-def status(
-    config: _Config = None,
-    name: _Name = None,
-    control_socket: _Socket = None,
-    json: _Json = False,
-    timeout: _Timeout = _TO_TELL,
-) -> None:
+def status(asked: Asked) -> ExitCode:
     """Print how an instance and its workers are."""
-    patience = _seconds(timeout)
-    with Answer(json) as answer, _met(Wanted(control_socket, name, config)) as master:
-        done = _end_of(master, Request(Command.STATUS), patience, lambda _: None)
+    with Answer(is_json=asked.is_json) as answer, _met(asked.wanted) as master:
+        done = _end_of(master, Request(Command.STATUS), asked.patience, answer.progress)
         if not done.ok:
-            answer.end(done)
-        elif json:
+            return answer.end(done)
+        if asked.is_json:
             print_json(done.data)
         else:
-            print(as_text(done.data))
+            show(as_text(done.data))
+        return ExitCode.OK
 
 
-#: What `srvctl.cli.app` offers, in this order.
-COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
-    function.__name__: function for function in (reload, stop, upgrade, recycle, status)
-}
-
-
-def _carry_out(
-    answer: Answer,
-    master: Master,
-    request: Request,
-    patience: float,
-    *,
-    is_waiting: bool,
-    is_last: bool = True,
-) -> bool:
-    """Ask, and print what comes of it; return whether there is more to wait for."""
-    if not is_waiting:
+def _carry_out(asked: Asked, request: Request) -> ExitCode:
+    with Answer(is_json=asked.is_json) as answer, _met(asked.wanted) as master:
+        if asked.is_waiting:
+            return answer.end(_end_of(master, request, asked.patience, answer.progress))
         master.connection.tell(request)
-        answer.asked(master, request.command)
-        return False
-    done = _end_of(master, request, patience, answer.progress)
-    if is_last or not done.ok:
-        answer.end(done)
-        return False
-    return True
+        return answer.asked(master, request.command)
 
 
 def _end_of(master: Master, request: Request, patience: float, progress: Callable[[str], None]) -> Done:
@@ -187,9 +117,12 @@ def _end_of(master: Master, request: Request, patience: float, progress: Callabl
 
 @contextmanager
 def _met(wanted: Wanted) -> Iterator[Master]:
-    master = find(wanted, os.environ)
-    with master.connection:
-        yield master
+    try:
+        master = find(wanted, os.environ)
+        with master.connection:
+            yield master
+    except KeyboardInterrupt:
+        raise NotInTimeError("interrupted; what was asked before goes on") from None
 
 
 @contextmanager
@@ -208,10 +141,3 @@ def _watched(pid: int) -> Iterator[Callable[[float], None]]:
     finally:
         if fd >= 0:
             os.close(fd)
-
-
-def _seconds(timeout: str) -> float:
-    try:
-        return parse_duration(timeout)
-    except ValueError as error:
-        raise UsageError(f"--timeout {timeout!r} {error}") from None

@@ -1,20 +1,98 @@
-"""The commands that need no settings, without those that do: these take half a second to load."""
+"""The commands for an instance that runs, as they are typed: flags become an `Asked`.
+
+Reads them with argparse: typer and the pydantic that it loads would take longer than everything else
+together, and scripts, service managers and people in a hurry call these. `srvctl.cli.app` lists them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from srvctl.cli.control import COMMANDS
-from srvctl.cli.invoking import new_commands, outcome
-from srvctl.errors import ExitCode
+from srvctl.cli import control
+from srvctl.cli.control import Asked
+from srvctl.cli.instances import Wanted
+from srvctl.cli.report import report
+from srvctl.errors import ExitCode, SrvctlError, UsageError
+from srvctl.ipc.control import RECYCLE_TARGET
+from srvctl.logs.streams import flush
+from srvctl.settings.units import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+#: For what ends by itself: the master has a deadline for every step.
+_PATIENCE: Final = "10m"
+_TO_TELL: Final = "10s"
+
+_FUNCTIONS: Final[Mapping[str, Callable[[Asked], ExitCode]]] = {
+    "reload": control.reload,
+    "stop": control.stop,
+    "upgrade": control.upgrade,
+    "recycle": control.recycle,
+    "status": control.status,
+}
+#: What is offered, with the sentence that says what it is for.
+COMMANDS: Final[Mapping[str, str]] = {
+    name: (function.__doc__ or "").partition("\n")[0] for name, function in _FUNCTIONS.items()
+}
 
 
 def invoke(argv: Sequence[str]) -> ExitCode:
-    """Carry out a command line that begins with one of `COMMANDS`, and return the exit code."""
-    commands = new_commands()
-    for command in COMMANDS.values():
-        commands.command()(command)
-    return ExitCode(outcome(commands, argv) or ExitCode.OK)
+    """Carry out a command line that begins with one of `COMMANDS`, and report what is wrong with it."""
+    name, *flags = argv
+    try:
+        return _FUNCTIONS[name](_asked(name, flags))
+    except SrvctlError as error:
+        report(str(error))
+        return error.exit_code
+    except SystemExit:  # help was printed
+        return ExitCode.OK
+    finally:
+        flush()
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def _asked(name: str, flags: Sequence[str]) -> Asked:
+    values = _parser(name).parse_args(flags)
+    target = getattr(values, "target", "all")
+    if not RECYCLE_TARGET.fullmatch(target):
+        raise UsageError(f"{target!r} names no workers; write all, slot:N or pid:N")
+    try:
+        patience = parse_duration(values.timeout)
+    except ValueError as error:
+        raise UsageError(f"--timeout {values.timeout!r} {error}") from None
+    return Asked(
+        Wanted(values.control_socket, values.name, values.config),
+        patience,
+        is_json=values.json,
+        is_waiting=not getattr(values, "no_wait", False),
+        is_immediate=getattr(values, "now", False),
+        target=target,
+    )
+
+
+def _parser(name: str) -> ArgumentParser:
+    parser = _Parser(prog=f"srvctl {name}", description=COMMANDS[name], allow_abbrev=False)
+    add = parser.add_argument
+    if name == "recycle":
+        add("target", metavar="TARGET", nargs="?", default="all", help="all (the default), slot:N or pid:N.")
+    add(
+        "-c", "--config", metavar="FILE", type=Path, help="The instance that runs with this file of settings."
+    )
+    add("--name", metavar="NAME", help="The instance of this name.")
+    add("--control-socket", metavar="PATH", type=Path, help="The instance behind this socket.")
+    add("--json", action="store_true", help="Print an object.")
+    if name == "stop":
+        add("--now", action="store_true", help="Do not wait for running requests.")
+    if name != "status":
+        add("--no-wait", action="store_true", help="Only ask; do not wait for the end.")
+    default = _TO_TELL if name == "status" else _PATIENCE
+    text = f"Wait no longer than this; the instance goes on. Default: {default}."
+    add("--timeout", metavar="DURATION", default=default, help=text)
+    return parser

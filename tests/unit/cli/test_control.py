@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import socket
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from srvctl.cli import instances
-from srvctl.cli.quick import invoke
+from srvctl.cli import app, instances
+from srvctl.cli.quick import COMMANDS, invoke
 from srvctl.errors import ExitCode
+from srvctl.ipc.control_client import Connection
 from srvctl.supervisor.events import RecycleAsked, ReloadAsked, StatusAsked, StopAsked, UpgradeAsked
 from tests.support.admin import opened, running
 
@@ -251,10 +253,52 @@ def test_what_takes_too_long(srvctl: Told, instance: Callable[..., list[Event]])
     assert json.loads(srvctl.out)["message"] in srvctl.err
 
 
+def test_an_interrupted_command_ends_with_a_line(
+    srvctl: Told, instance: Callable[..., list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    instance()
+    monkeypatch.setattr(Connection, "replies", interrupt)
+    assert srvctl("reload", "--name", "web") is ExitCode.REFUSED
+    assert srvctl.err == "srvctl: error: interrupted; what was asked before goes on\n"
+
+
+def test_what_a_terminal_cannot_show_is_escaped(
+    instance: Callable[..., list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance(lambda admin, event: admin.reply(event.client, True, "Größe \udcff."))
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert invoke(["reload"]) is ExitCode.OK
+    assert stdout.buffer.getvalue().startswith(b"Gr\\xf6\\xdfe \\udcff (")
+
+
 @pytest.mark.parametrize("argv", [("reload", "--timeout", "soon"), ("recycle", "some"), ("status", "--what")])
 def test_a_command_line_that_makes_no_sense(argv: tuple[str, ...], srvctl: Told) -> None:
     assert srvctl(*argv) is ExitCode.USAGE
     assert srvctl.err.startswith("srvctl: error: ")
+
+
+def test_help_names_the_flags(srvctl: Told) -> None:
+    for name in COMMANDS:
+        assert srvctl(name, "--help") is ExitCode.OK
+        assert f"usage: srvctl {name} " in srvctl.out
+        assert ("--no-wait" in srvctl.out) == (name != "status")
+        assert ("--now" in srvctl.out) == (name == "stop")
+
+
+def test_they_are_listed_among_all_commands_and_work_there(
+    instance: Callable[..., list[Event]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    instance(by_name)
+    assert app.invoke(["--help"]) is ExitCode.OK
+    shown = capsys.readouterr().out
+    assert all(f" {name} " in shown for name in COMMANDS)
+    assert app.invoke(["status", "--name", "web", "--json"]) is ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["name"] == "web"
+    assert app.invoke(["reload", "--name", "none"]) is ExitCode.NO_INSTANCE
 
 
 # -- which instance ------------------------------------------------------------------------------------------
@@ -434,8 +478,9 @@ def test_a_master_that_is_stopped(srvctl: Told, directory: Path, monkeypatch: py
 
 def test_they_load_neither_settings_nor_what_parses_them() -> None:
     program = (
-        "import sys; import srvctl.cli.quick; heavy = ['pydantic', 'yaml', 'psutil', 'asyncio'];"
-        "print([name for name in (*heavy, 'srvctl.settings.load') if name in sys.modules])"
+        "import sys; from srvctl.cli.quick import invoke; invoke(['status', '--name', 'none']);"
+        "heavy = ['typer', 'pydantic', 'yaml', 'psutil', 'asyncio', 'srvctl.settings.load'];"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

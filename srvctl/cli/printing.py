@@ -1,0 +1,11 @@
+"""Prints to stdout, whatever the terminal's encoding is; stderr escapes by itself what it cannot show."""
+
+from __future__ import annotations
+
+import sys
+
+
+def show(text: str) -> None:
+    """Print a text, and what the terminal's encoding cannot show as an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
