@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from srvctl.errors import ConfigError
 from srvctl.settings.groups import WorkersSettings
-from srvctl.worker import privileges
 
 if TYPE_CHECKING:
     from srvctl.settings.load import Loaded
@@ -23,5 +22,7 @@ def check_privileges(loaded: Loaded) -> None:
     names = ("user", "group", "supplementary_groups", "umask", "nice", "cpu_affinity", "rlimits")
     if all(getattr(workers, name) == getattr(untouched, name) for name in names):
         return  # nothing to look up
+    from srvctl.worker import privileges  # noqa: PLC0415 - not what every start should load
+
     if problems := privileges.check(workers):
         raise ConfigError("\n".join(problems))

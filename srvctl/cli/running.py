@@ -11,6 +11,7 @@ from pathlib import Path
 
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import new_commands, outcome
+from srvctl.cli.privileges import check_privileges
 from srvctl.cli.tls import check_tls
 from srvctl.errors import ExitCode, UsageError
 from srvctl.settings.instance import identify
@@ -47,6 +48,7 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
     """
     loaded = load(given, os.environ, _file(config))
     check_tls(loaded)
+    check_privileges(loaded)
     return loaded
 
 
