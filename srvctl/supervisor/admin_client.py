@@ -36,11 +36,24 @@ class AdminClient:
 
     Attributes:
         command: What it waits for; None between commands.
+        has_asked: It has sent a request that makes sense.
         is_over: Nothing more can come of it.
     """
 
-    __slots__ = ("_asks_until", "_hears_nothing", "_lines", "_reads_until", "_unsent", "by", "command",
-                 "is_over", "number", "socket", "stays")  # fmt: skip
+    __slots__ = (
+        "_asks_until",
+        "_hears_nothing",
+        "_lines",
+        "_reads_until",
+        "_unsent",
+        "by",
+        "command",
+        "has_asked",
+        "is_over",
+        "number",
+        "socket",
+        "stays",
+    )
 
     def __init__(self, sock: socket.socket, number: int, by: str, now: float) -> None:
         sock.setblocking(False)
@@ -48,6 +61,7 @@ class AdminClient:
         self.number = number
         self.by = by
         self.command: Command | None = None
+        self.has_asked = False
         self.stays = False
         self.is_over = False
         self._hears_nothing = False
@@ -100,6 +114,7 @@ class AdminClient:
     def begin(self, command: Command) -> None:
         """Wait for the end of a command, for as long as it takes."""
         self.command = command
+        self.has_asked = True
         self._asks_until = None
 
     def end(self, now: float, *, stays: bool = False) -> None:

@@ -63,7 +63,8 @@ class AdminClients:
         """Return whether there is room for one more, after the one that is missed least has made some."""
         if len(self._clients) < MOST_CLIENTS:
             return True
-        for client in sorted(self._clients.values(), key=lambda client: client.is_waiting):
+        # Whoever connects and says nothing must not keep out who asks, not even between two requests.
+        for client in sorted(self._clients.values(), key=lambda one: (one.is_waiting, one.has_asked)):
             if not client.is_waiting or client.has_hung_up:
                 self.drop(client)
                 return True

@@ -327,6 +327,15 @@ def test_a_hundred_idle_clients_do_not_keep_the_next_one_out(world: World) -> No
     assert replies(client)[0]["ok"] is True
 
 
+def test_a_hundred_idle_clients_drive_nobody_out_who_has_asked(world: World) -> None:
+    client, _ = world.ask("identify")
+    for _ in range(100):
+        world.connect()
+        world.turns()
+    client.sendall(line("status"))
+    assert world.turns() == [StatusAsked(1)]
+
+
 def test_a_hundred_waiting_clients_keep_the_next_one_out(world: World) -> None:
     waiting = [world.ask("reload")[0] for _ in range(admin_clients.MOST_CLIENTS)]
     client, events = world.ask("status")
