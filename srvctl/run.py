@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from srvctl.ipc import naming
+from srvctl.ipc.lifeline import Lifeline
 from srvctl.ipc.naming import name_process
 from srvctl.logs import setup
 from srvctl.settings.binds import binds_of
@@ -92,6 +93,7 @@ class _Instance:
         self._pid = os.getpid()
         self._notifier = Notifier.from_environ(os.environ)
         self._place = name_place(os.environ)
+        self._lifeline = Lifeline()
         self._poller = Poller(inbox)
         self._staff = Staff()
         self._admin: Admin | None = None
@@ -166,6 +168,7 @@ class _Instance:
         if self._pid_file is not None:
             self._pid_file.close()
         self._notifier.close()
+        self._lifeline.let_go()
 
     def _outfit(self, generation: Generation) -> Outfit:
         from srvctl.worker.main import Outfit  # noqa: PLC0415 - the master never loads a loop or a parser
@@ -178,6 +181,7 @@ class _Instance:
             meeting_place=self._place,
             generation=generation.number,
             master=self._pid,
+            lifeline=self._lifeline.end,
         )
 
     def _be_worker(self, generation: Generation, place: Place) -> int:

@@ -26,6 +26,7 @@ from srvctl.ipc.channel import (
     Ready,
     encode,
 )
+from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import WORKER, name_process
 from srvctl.worker import last_words, privileges, trace
 from srvctl.worker.application import load_application
@@ -59,6 +60,7 @@ class Outfit:
         meeting_place: The directory in which the workers of this master find each other.
         generation: Its number.
         master: Process id of the master.
+        lifeline: Descriptor whose other end only the master holds.
     """
 
     settings: Settings
@@ -66,6 +68,7 @@ class Outfit:
     meeting_place: str
     generation: int
     master: int
+    lifeline: int = -1
 
     def context(self, slot: int | None) -> HookContext:
         """Return what hooks are told."""
@@ -150,6 +153,7 @@ def load_all(settings: Settings) -> Loaded:
 def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: Callable[[], Loaded]) -> int:
     pid = os.getpid()
     name_process(WORKER)
+    hold(outfit.lifeline)
     cells = last_words.begin(board)
     logger.info("Started worker process [%d]", pid)
     try:

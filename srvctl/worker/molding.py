@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import MOLD, name_process
 from srvctl.worker import main, mold
 
@@ -28,6 +29,7 @@ class Molding:
     def live(self, channel: socket.socket) -> int:
         """Be the mold; return its exit code, or that of a worker that it has forked."""
         name_process(MOLD)
+        hold(self._outfit.lifeline)
         settings = self._outfit.settings
         duties = mold.Duties(
             target=settings.app.target or "",
