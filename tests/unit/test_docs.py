@@ -15,7 +15,7 @@ import pytest
 from srvctl.errors import ExitCode
 from srvctl.settings.catalog import catalog
 from srvctl.settings.load import load
-from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked
+from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked, UpgradeAsked
 from srvctl.supervisor.signals import _RESERVED, MEANINGS
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,8 @@ EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path
 SHELL = {"sh", "console", "dockerfile"}
 #: What the commands take beside settings.
 OWN_FLAGS = {"--config", "--help", "--json", "--version", "--from", "--path", "--scheme"}
+OWN_FLAGS |= {"--no-wait", "--timeout", "--now", "--slot", "--pid", "--limit"}  # of reload, stop, why, …
+COMMANDS = "run|check|explain-proxy|version|reload|stop|status|recycle|upgrade|why"
 #: A flag as a page names it: by itself in backquotes, or with its value.
 INLINE_FLAG = re.compile(r"`(--[a-z][a-z-]*)(?: [^`]*)?`")
 #: Of other programs, with a reason to be named.
@@ -135,7 +137,7 @@ class TestFlags:
             [block.text for block in blocks_of(page) if block.language in SHELL | {"ini", "toml"}]
             + re.findall(r"`([^`\n]*)`", prose_of(page))
         )
-        for command in re.findall(r"srvctl[\"', ]+(?:run|check|explain-proxy|version)\b[^\n#|&;]*", text):
+        for command in re.findall(rf"srvctl[\"', ]+(?:{COMMANDS})\b[^\n#|&;]*", text):
             flags = re.findall(r"(?<![\w-])--[a-z][a-z-]*", command)
             assert set(flags) <= self.KNOWN, command
 
@@ -202,8 +204,12 @@ class TestNumbersAndSignals:
                     wanted = "Stop: "
                 case ReloadAsked():
                     wanted = "Reload: "
+                case UpgradeAsked():
+                    wanted = "Upgrade: "
                 case ScaleAsked(change=change):
                     wanted = "One worker more" if change > 0 else "One worker less"
+                case UpgradeAsked():
+                    wanted = "Upgrade: "
                 case _:
                     raise AssertionError(f"{event} has no words yet")
             assert says[signal].startswith(wanted), signal
