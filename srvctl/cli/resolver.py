@@ -1,6 +1,7 @@
 """Reads the settings in a short-lived child, so that the master never loads what parsing needs (ADR 2).
 
-The child prints help and errors itself and exits with their code, or sends the settings through a pipe.
+The child prints help and errors itself and exits with their code, or sends the settings through a pipe. The
+service's start waits for it, so it loads nothing in vain.
 Pickle is safe here: the pipe's only writer is this very program.
 """
 
@@ -16,6 +17,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
+# What this process and its children all need is loaded here, once, before they part.
+import srvctl.ipc.channel
+import srvctl.logs.setup
+import srvctl.settings.groups  # noqa: F401
 from srvctl.cli.report import report
 from srvctl.errors import ExitCode
 from srvctl.logs.streams import flush

@@ -5,6 +5,7 @@ Both take as long, so with two CPUs the second costs no time. The master itself 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Final, Self
@@ -45,7 +46,10 @@ class Meanwhile:
             self.warm = start(_prepare, not_for_children)
         except OSError:  # then the mold is forked when it is needed, and takes longer
             self.warm = None
+        gc.disable()  # imports make little garbage, and looking for it would take a tenth of the time
         import srvctl.run  # noqa: F401, PLC0415 - as above
+
+        gc.enable()
 
 
 def _is_useful(argv: Sequence[str]) -> bool:

@@ -57,7 +57,7 @@ class Mold(Heard):
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        self._cleanup.enter_context(_subreaper())
+        self._cleanup.enter_context(subreaper())
         ours, theirs = socket.socketpair()
         parent = os.getpid()
         with forking.signals_blocked() as mask:
@@ -110,7 +110,8 @@ def wait_exit(pid: int) -> int:
 
 
 @contextmanager
-def _subreaper() -> Iterator[None]:
+def subreaper() -> Iterator[None]:
+    """Be, for a while, who adopts orphans."""
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     try:
