@@ -107,5 +107,8 @@ def _open(path: str) -> Sink:
 def _set_up(name: str, level: str, handler: logging.Handler) -> None:
     logger = logging.getLogger(name)
     logger.setLevel(LEVELS[level])
-    logger.handlers[:] = [handler]
+    before, logger.handlers[:] = list(logger.handlers), [handler]
     logger.propagate = False
+    for old in before:
+        if isinstance(old, AccessHandler):  # each reload sets up anew, and this one has a descriptor
+            old.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.logs.access.batch import BatchWriter
 from srvctl.logs.access.record import AccessRecord
-from srvctl.logs.access.sinks import FileSink
+from srvctl.logs.access.sinks import DescriptorSink, FileSink
 
 if TYPE_CHECKING:
     from srvctl.logs.access.formats import Format
@@ -54,6 +54,13 @@ class AccessHandler(logging.Handler):
         self.writer.flush()
         if isinstance(self._sink, FileSink):
             self._sink.reopen()
+
+    def close(self) -> None:
+        """Write what is left, and close what was opened for it."""
+        self.writer.flush()
+        if isinstance(self._sink, DescriptorSink):
+            self._sink.close()
+        super().close()
 
     # -- what the writer says --------------------------------------------------------------------------
 

@@ -113,9 +113,10 @@ class DescriptorSink:
         return _takes(self.fd, seconds)
 
     def close(self) -> None:
-        """Close what was opened for it; the descriptor it was made from stays."""
-        if self._close is not None:
-            self._close()
+        """Close what was opened for it, once; the descriptor it was made from stays."""
+        close, self._close = self._close, None
+        if close is not None:
+            close()
 
 
 def stream_sink(stream: TextIO | None) -> Sink:

@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -280,3 +281,13 @@ def test_trace_has_a_name(set_up: SetUp) -> None:
     assert logging.getLevelName(TRACE) == "TRACE"
     assert TRACE < logging.DEBUG
     assert output.err.getvalue() == ""
+
+
+def test_setting_up_again_closes_what_was_opened_before(tmp_path: Path) -> None:
+    """A master does so at every reload, for years."""
+    files = [tmp_path / name for name in ("first", "second")]
+    for file in files * 3:
+        configure("info", use_colors=None, access=True, access_file=str(file))
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert [link.readlink() for link in links if link.readlink() in files] == [files[1]]
+    configure("info", use_colors=None, access=True)
