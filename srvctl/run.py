@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from srvctl.errors import ConfigError
 from srvctl.ipc import naming
 from srvctl.ipc.lifeline import Lifeline
 from srvctl.ipc.naming import name_process
@@ -148,7 +149,9 @@ class _Instance:
             staff=self._staff,
             births=Births(self._poller, self._staff, self._generations, lives),
             generations=self._generations,
-            rereading=Rereading(self._poller, self._generations, self._reread, _count, self._leave_master),
+            rereading=Rereading(
+                self._poller, self._generations, self._read_again, _count, self._leave_master
+            ),
             obituaries=Obituaries(_ledger(self._instance, self._settings), OomWatch(), logger),
             notifier=self._notifier,
             logger=logger,
@@ -170,9 +173,20 @@ class _Instance:
         self._notifier.close()
         self._lifeline.let_go()
 
+    def _read_again(self) -> Settings | str:
+        """Return the settings, or what is wrong with them; a log that cannot be opened is."""
+        found = self._reread()
+        if not isinstance(found, str):
+            try:
+                _configure_logs(found.log)
+            except ConfigError as error:
+                return str(error)
+        return found
+
     def _outfit(self, generation: Generation) -> Outfit:
         from srvctl.worker.main import Outfit  # noqa: PLC0415 - the master never loads a loop or a parser
 
+        self._generations.leave_others(generation.number)
         if generation.number > 1:
             _configure_logs(generation.settings.log)
         return Outfit(

@@ -210,6 +210,7 @@ class Effects:
                 self._rereading.cancel()
                 self._generations.discard(generation)
             case CloseListeners():
+                self._rereading.cancel()  # its child would outlive us if it waits for something
                 self._generations.close()
 
     # -- everybody else --------------------------------------------------------------------------------

@@ -10,20 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.errors import BindError
 from srvctl.settings.binds import FdBind, SystemdBind, UnixBind, binds_of
 from srvctl.settings.catalog import catalog
 from srvctl.settings.option import Change
+from srvctl.supervisor.listeners import Listener
 from srvctl.supervisor.sockets import open_listeners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from srvctl.settings.binds import Bind
     from srvctl.settings.groups import Settings
-    from srvctl.supervisor.listeners import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,23 @@ class Generations:
             KeyError: It is none.
         """
         return self._known[number]
+
+    def export(self) -> dict[str, Any]:
+        """Return what `inherit` needs beside the settings, as JSON; between two reloads."""
+        return {
+            "number": self.accepted.number,
+            "listeners": [listener.export() for listener in self.accepted.listeners],
+        }
+
+    @classmethod
+    def inherit(cls, values: Mapping[str, Any], settings: Settings) -> Self:
+        """Go on with the sockets of the program that this process ran before.
+
+        Raises:
+            OSError: One did not come along.
+        """
+        listeners = tuple(map(Listener.inherit, values["listeners"]))
+        return cls(Generation(values["number"], settings, listeners))
 
     def prepare(self, number: int, settings: Settings) -> None:
         """Open what the settings of a new generation name and is not open.
@@ -100,6 +117,17 @@ class Generations:
         newest = self._known[max(self._known)]
         known = self._known.get(number)
         return known is None or all(listener in newest.listeners for listener in known.listeners)
+
+    def leave_others(self, number: int) -> None:
+        """Close, in a forked child, its copies of what its generation does not name.
+
+        As long as any process has a listening socket, the kernel accepts clients on it whom nobody will
+        answer, also after everybody who served it has closed it.
+        """
+        own = self.of(number).listeners
+        for listener in self:
+            if listener not in own:
+                listener.close(unlink=False)
 
     def __iter__(self) -> Iterator[Listener]:
         """Iterate over everything that is open, each once."""
