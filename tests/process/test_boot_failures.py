@@ -90,16 +90,18 @@ class TestImport:
         assert texts.count(last) == 1
 
     def test_a_process_that_ends_without_a_word_is_reported(self, tmp_path: Path) -> None:
-        """os._exit() on import leaves no explanation but the exit code."""
+        """os._exit() on import leaves no explanation but the exit code, in a mold and in a worker."""
         (tmp_path / "broken.py").write_text("import os\nos._exit(7)\n")
-        (message,) = errors(refusal("broken:app", *TWO, cwd=tmp_path))
+        (message,) = errors(refusal("broken:app", *TWO, "--preload", "off", cwd=tmp_path))
         assert message.endswith("ended before it was ready: exit code 7.")
+        (message,) = errors(refusal("broken:app", *TWO, cwd=tmp_path))
+        assert message.endswith("are forked from ended: exit code 7.")
 
     def test_a_crash_on_import_is_reported(self, tmp_path: Path) -> None:
         """So does a crash in C code."""
         (tmp_path / "broken.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
         (message,) = errors(refusal("broken:app", *TWO, cwd=tmp_path))
-        assert message.endswith("ended before it was ready: killed by SIGSEGV.")
+        assert message.endswith("are forked from ended: killed by SIGSEGV.")
 
     def test_a_factory_that_raises_shows_where(self, tmp_path: Path) -> None:
         """--factory calls the target; what it raises is reported as what an import raises."""
@@ -110,11 +112,14 @@ class TestImport:
         assert [line.text for line in lines].count(f'  File "{file}", line 2, in make') == 1
 
     def test_an_import_that_hangs_is_given_up(self, tmp_path: Path) -> None:
-        """After --timeout-boot both workers are killed: exit 3."""
+        """After --timeout-boot the mold is killed, or without one both workers: exit 3."""
         with Gate() as gate:
             code = f"from tests.support.apps.basic import gate\ngate({gate.port})\n"
             (tmp_path / "broken.py").write_text(code)
-            lines = refusal("broken:app", *TWO, "--timeout-boot", "1", cwd=tmp_path)
+            flags = (*TWO, "--timeout-boot", "1")
+            lines = refusal("broken:app", *flags, cwd=tmp_path)
+            check_one_error(lines, "The application was not imported within 1 s (timeouts.boot).")
+            lines = refusal("broken:app", *flags, "--preload", "off", cwd=tmp_path)
         (message, *rest) = errors(lines)
         assert message.endswith("was not ready within 1 s (timeouts.boot); killing it.")
         assert len(rest) <= 1
@@ -215,7 +220,8 @@ def test_workers_that_fail_at_the_same_moment_are_one_failure(tmp_path: Path) ->
     """The master finds two explanations at once and tells the first."""
     with Gate() as gate:
         write_app(tmp_path, "broken", before=f"gate({gate.port})\n1 / 0")
-        with ServerProcess("site_app:app", *TWO, cwd=tmp_path, is_ready=False) as server:
+        flags = (*TWO, "--preload", "off")  # or the mold would be the only one to fail
+        with ServerProcess("site_app:app", *flags, cwd=tmp_path, is_ready=False) as server:
             visitors = [gate.wait_visitor(), gate.wait_visitor()]
             workers = server.workers()
             server.signal(signal.SIGSTOP)

@@ -22,7 +22,7 @@ class TestScale:
                     load.wait_answered(200)
                 for gone in (1, 2):
                     server.signal(signal.SIGTTOU)
-                    server.wait_line(r"Worker \[\d+\] ended \(exit code 0\)", count=gone)
+                    server.wait_death(count=gone)
                     load.wait_answered(200)
                 assert len(server.workers()) == 1
             assert not load.lost, load
@@ -47,7 +47,7 @@ class TestScale:
                 server.wait_line("Waiting for 1 request to finish")
                 visitor.let_pass()
                 assert client.read_response().pid == second
-            server.wait_line(rf"Worker \[{second}\] ended \(exit code 0\)")
+            server.wait_death(second)
 
 
 def test_signals_of_later_versions_do_not_kill() -> None:
@@ -67,6 +67,6 @@ def test_a_hangup_of_the_terminal_is_the_masters_business() -> None:
         (old,) = server.workers()
         server.signal_group(signal.SIGHUP)
         server.wait_line("Reload done: generation 2 runs in 1 worker")
-        server.wait_line(rf"Worker \[{old}\] ended \(exit code 0\)")
+        server.wait_death(old)
         assert server.wait_workers(1) != [old]
         assert not server.lines("ERROR|WARNING|drains by itself")

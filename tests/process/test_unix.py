@@ -39,9 +39,9 @@ def test_a_worker_that_leaves_does_not_take_the_file_along(path: Path, loop: str
     with ServerProcess(BASIC, *flags, bind=f"unix:{path}") as server:
         inode = path.stat().st_ino
         server.signal(signal.SIGTTOU)
-        server.wait_line(r"Worker \[\d+\] ended \(exit code 0\)")
+        server.wait_death()
         server.signal(signal.SIGHUP)
-        server.wait_line(r"Worker \[\d+\] ended \(exit code 0\)", count=2)
+        server.wait_death(count=2)
         assert path.stat().st_ino == inode
         assert server.get().text == "basic"
         assert server.stop() == 0

@@ -17,6 +17,7 @@ import psutil
 
 from srvctl.ipc.naming import MOLD, WORKER
 from tests.support.client import Connection
+from tests.support.private import PrivateDirectories
 from tests.support.server_waits import PATIENCE, Line, Lines, NeverHappened, wait_gone
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class ServerProcess:
         self._cwd = cwd or _ROOT
         self._env = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         # Without this, a file rewritten within a second and of the same size would be taken from the cache.
-        self._env |= {"PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+        self._env |= {"PYTHONDONTWRITEBYTECODE": "1"}
+        self._given_env = env or {}
         self._pass_fds = pass_fds
         self._log = log
         self._waits_until_ready = is_ready
@@ -87,10 +89,11 @@ class ServerProcess:
 
     def __enter__(self) -> Self:
         self.running.add(self)
+        self._directories = PrivateDirectories()
         self._process = subprocess.Popen(
             self._command,
             cwd=self._cwd,
-            env=self._env,
+            env={**self._env, **self._directories.environ, **self._given_env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -130,11 +133,13 @@ class ServerProcess:
             self._process.wait()
             self.stdout.wait_end()
             self.stderr.wait_end()
+            files = self._directories.remove()
         if kind is not None or left:
             self._print()
         if kind is None:
             assert not left, f"left behind: {left}"
             if self._process.returncode >= 0:  # it could not tidy up if it was killed
+                assert not files, f"left behind: {files}"
                 assert not self._has_left_socket_file()
 
     def _end_group(self) -> list[str]:
@@ -175,6 +180,14 @@ class ServerProcess:
     def wait_line(self, pattern: str, *, count: int = 1, since: int = 0) -> re.Match[str]:
         """Wait for the ``count``-th such line of the log."""
         return self.stderr.wait(pattern, count=count, since=since)[1]
+
+    def wait_death(
+        self, pid: int | None = None, cause: str = "exit code 0", *, count: int = 1, since: int = 0
+    ) -> re.Match[str]:
+        """Wait for the line that tells of a worker's death, or for the ``count``-th such line of any."""
+        whom = r"\d+" if pid is None else pid
+        pattern = rf'event=worker_died worker=\d+ pid=({whom}) .* cause="{cause}" '
+        return self.wait_line(pattern, count=count, since=since)
 
     def lines(self, pattern: str) -> list[Line]:
         """Return such lines of the log so far."""
