@@ -11,7 +11,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.lifecycle.code import Code
 from benchmarks.lifecycle.generator import LoadPlan
 from benchmarks.lifecycle.outcome import NEVER, Outcome, Value, books, remarks
-from benchmarks.lifecycle.scenario import LOST, RETRIABLE, Scenario, lasting
+from benchmarks.lifecycle.scenario import LOST, RETRIABLE, UNDER_LOAD, UNDER_SOME_LOAD, Scenario, lasting
 from benchmarks.lifecycle.servers import Ability
 from benchmarks.lifecycle.service import until
 from benchmarks.ws.opening import opened
@@ -20,7 +20,6 @@ from benchmarks.ws.script import Script
 if TYPE_CHECKING:
     import psutil
 
-    from benchmarks.lifecycle.outcome import Figure
     from benchmarks.lifecycle.scenario import Stage
     from benchmarks.ws.connection import Connection
 
@@ -31,6 +30,7 @@ _BURST: Final = 30
 _BURST_GAP: Final = 0.1
 _SCALE_GAP: Final = 0.7
 _SCALE_STEPS: Final = 3
+_RECYCLE: Final = 1000  #: requests of a worker
 _SOCKETS: Final = 20
 _SLOW_MS: Final = 6000
 _BAKE: Final = 1.0
@@ -127,7 +127,10 @@ def _is_broken(connection: Connection) -> bool:
 def recycle(stage: Stage) -> Outcome:
     """Let workers come to the number of requests after which they are replaced."""
     load = stage.load
-    stage.load_until(stage.pace.requests, _AFTER_SECONDS)
+    everyone = (
+        1.5 * _RECYCLE * stage.service.workers
+    )  # so that each is replaced, however unevenly they are asked
+    stage.load_until(max(stage.pace.requests, int(everyone)), _AFTER_SECONDS)
     tally = load.stop()
     replaced = Value(max(0, len(tally.workers) - stage.service.workers))
     if not replaced.amount:
@@ -179,19 +182,17 @@ def _stack(process: psutil.Process) -> str:
         return ""
 
 
-_UNDER_LOAD: Final[tuple[Figure, ...]] = (LOST, RETRIABLE)
-
 SCENARIOS: Final = (
     Scenario(
         "reload",
-        (*_UNDER_LOAD, lasting("until only new code answers", "time")),
+        (*UNDER_LOAD, lasting("until only new code answers", "time")),
         reload,
         needs={Ability.RELOAD: ""},
         told={Ability.BAKE: str(_BAKE)},
     ),
     Scenario(
         "burst",
-        (*_UNDER_LOAD, lasting("30 reloads 0.1 s apart: until settled", "time", 5)),
+        (*UNDER_LOAD, lasting("30 reloads 0.1 s apart: until settled", "time", 5)),
         burst,
         needs={Ability.RELOAD: ""},
         told={Ability.BAKE: str(_BAKE)},
@@ -200,8 +201,7 @@ SCENARIOS: Final = (
         "new-code",
         (
             lasting("until all 4 workers have new code", "time", 1 + _BAKE),
-            LOST.about_any(),
-            RETRIABLE,
+            *UNDER_SOME_LOAD,
             LOST.named("slow", "6 s requests lost"),
             LOST.named("sockets", "WebSockets ended without a close frame"),
         ),
@@ -212,20 +212,20 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "recycle",
-        (*_UNDER_LOAD, RETRIABLE.named("replaced", "workers replaced")),
+        (*UNDER_LOAD, RETRIABLE.named("replaced", "workers replaced")),
         recycle,
-        needs={Ability.RECYCLE: "1000"},
+        needs={Ability.RECYCLE: str(_RECYCLE)},
     ),
     Scenario(
         "scale",
-        (*_UNDER_LOAD, LOST.named("left", "workers left after three SIGTTOU", mark=1)),
+        (*UNDER_LOAD, LOST.named("left", "workers left after three SIGTTOU", mark=1)),
         scale,
         needs={Ability.SCALE: ""},
     ),
     Scenario(
         "upgrade",
         (
-            *_UNDER_LOAD,
+            *UNDER_LOAD,
             lasting("until the master is the new version", "time", 5),
             LOST.named("replaced", "workers that did not live on"),
         ),

@@ -85,7 +85,19 @@ class CodeDirectory:
     @property
     def variables(self) -> dict[str, str]:
         """Environment of a server that is to import it."""
-        return {"PYTHONPATH": os.pathsep.join((str(self._path), str(ROOT))), STATE_VARIABLE: str(self._state)}
+        return {
+            "PYTHONPATH": os.pathsep.join((str(self._path), str(ROOT))),
+            STATE_VARIABLE: str(self._state),
+            # What a service manager gives (systemd.exec(5)): nothing is left in the user's own directories.
+            "RUNTIME_DIRECTORY": str(self._path),
+            "STATE_DIRECTORY": str(self._path),
+            "SRVCTL_CONTROL__SOCKET": str(self.control),
+        }
+
+    @property
+    def control(self) -> Path:
+        """Where a server may listen for its own commands."""
+        return self._path / "control.sock"
 
     def write(self, code: Code) -> int:
         """Put the next revision in place, all at once, and return its number."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _KILLS: Final = 3  #: each of another of the first workers
 _WAIT_SECONDS: Final = 20.0
 _BETWEEN_SECONDS: Final = 2.0
+_AT_ONCE: Final = 4  #: so that the new one gets its turn at once
 _HANG: Final = 3.0
 _BUSY_HANG: Final = 5.0
 _BLOCK_MS: Final = 60_000
@@ -46,6 +47,7 @@ def kill(stage: Stage) -> Outcome:
     victims = list(service.ready())[:_KILLS]
     times: list[float] = []
     back: list[float] = []
+    ready: list[float] = []
     in_flight = 0
     for victim in victims:
         known = set(service.code.states())
@@ -53,8 +55,10 @@ def kill(stage: Stage) -> Outcome:
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
         back.append(_first_answer(service, known, _WAIT_SECONDS) - times[-1])
-        state = service.code.states()[victim]
-        in_flight += state.begun - state.finished
+        states = service.code.states()
+        in_flight += states[victim].begun - states[victim].finished
+        started = [state.ready for state in states.values() if state.ready and state.worker not in known]
+        ready.append(min(started, default=NEVER) - times[-1])
         if back[-1] == NEVER:
             break
         time.sleep(_BETWEEN_SECONDS)
@@ -64,6 +68,7 @@ def kill(stage: Stage) -> Outcome:
         "lost": Value(tally.broken, in_flight),
         "retriable": Value(tally.retriable),
         "back": Value(median(back) * 1000),
+        "ready": Value(median(ready) * 1000),
     }
     return Outcome(values, tally.is_valid, remarks(tally))
 
@@ -72,7 +77,7 @@ def _first_answer(service: Service, known: set[int], seconds: float) -> float:
     """Return when somebody answered who is not known, or never."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not service.has_exited():
-        if ask(service.port, seconds=1) - known:
+        if ask(service.port, _AT_ONCE, seconds=1) - known:
             return time.monotonic()
     return NEVER
 
@@ -102,14 +107,15 @@ def blocked(stage: Stage) -> Outcome:
         victim, since = _blocked(service)[0]
         known = set(service.code.states())
         answered = _first_answer(service, known, _HANG + _WAIT_SECONDS)
+    until(lambda: not is_alive(victim), _WAIT_SECONDS if answered < NEVER else 0)
     stage.load_until(0, _BETWEEN_SECONDS)
-    output = service.output
+    is_shown = service.shows("block_the_loop")
     tally = load.stop()
     harmed = sum(trouble.worker != victim and trouble.due > since for trouble in tally.troubles)
     values = {
         "time": Value(max(0.0, answered - since - _HANG)),
         "harmed": Value(harmed, tally.due),
-        "silent": Value(0 if "block_the_loop" in output else 1),
+        "silent": Value(0 if is_shown else 1),
         "retriable": Value(tally.retriable),
     }
     return Outcome(values, tally.is_valid, remarks(tally))
@@ -170,6 +176,7 @@ SCENARIOS: Final = (
             Figure("lost", "lost, of those in flight"),
             RETRIABLE,
             Figure("back", "until a new worker answers (import 1 s)", "ms", 50),
+            Figure("ready", "until its startup is done", "ms"),
         ),
         kill,
         code=Code(burn=1.0),

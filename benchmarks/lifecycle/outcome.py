@@ -89,21 +89,20 @@ class Outcome:
 
 
 def books(tally: Tally, *, may_refuse: bool = False) -> dict[str, Value]:
-    """Return the values that every scenario under load has: ``lost`` and ``retriable``.
+    """Return the values that every scenario under load has: ``lost``, ``retriable`` and ``late``.
 
     Args:
         tally: Of the load.
         may_refuse: The server was told to go, so connections that it does not take are not lost.
     """
     lost = tally.lost + tally.wrong if may_refuse else tally.broken
-    return {"lost": Value(lost, tally.due), "retriable": Value(tally.retriable)}
+    return {"lost": Value(lost, tally.due), "retriable": Value(tally.retriable), "late": Value(tally.late)}
 
 
 def remarks(tally: Tally) -> tuple[str, ...]:
     """Return what the books do not show."""
     counts = {
         "refused": tally.refused,
-        "late": tally.late,
         **tally.reasons,
         "put out late by the load itself": tally.laggards,
     }

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from benchmarks.lifecycle.servers import Ability, Contestant
 
-#: What every scenario under load shows first.
-ENOUGH: Final = 20_000
+ENOUGH: Final = 20_000  #: requests, for a mark about them
 LOST: Final = Figure("lost", "requests lost", mark=0, least=ENOUGH)
 RETRIABLE: Final = Figure("retriable", "retriable closes")
+LATE: Final = Figure("late", "requests late (over 1 s)")
+#: What every scenario under load shows first; some of however many requests.
+UNDER_LOAD: Final = (LOST, RETRIABLE, LATE)
+UNDER_SOME_LOAD: Final = (LOST.about_any(), RETRIABLE, LATE)
 _STEADY_SECONDS: Final = 1.0
 _TRIES: Final = 2
 

@@ -22,6 +22,7 @@ class Ability(StrEnum):
     """What a scenario may need of a server; a value goes with some."""
 
     RELOAD = "reload"  #: SIGHUP has it replace its workers by ones with new code
+    COMMAND = "command"  #: a program asks for a reload, waits, and tells how it went
     SCALE = "scale"  #: SIGTTIN and SIGTTOU change the number of workers
     UPGRADE = "upgrade"  #: SIGUSR2 has it become its new version, under the same process id
     REPLACE = "replace"  #: a worker that dies is replaced
@@ -80,6 +81,7 @@ _ALL = (
             **_SIGNALS,
             Ability.SCALE: (),
             Ability.UPGRADE: (),
+            Ability.COMMAND: ("srvctl", "reload", "--control-socket", "{}"),
             Ability.RECYCLE: ("--max-requests", "{}"),
             Ability.HANG: ("--hang-timeout", "{}"),
             Ability.BOOT: ("--timeout-boot", "{}"),

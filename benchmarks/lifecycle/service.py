@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import usage
-from benchmarks.errors import NotStartedError
+from benchmarks.apps.lifecycle import STATE_VARIABLE
+from benchmarks.errors import BenchmarkError, NotStartedError
 from benchmarks.lifecycle.code import APP, Code, CodeDirectory, State
-from benchmarks.processes import ServerProcess, free_port, uninterrupted
+from benchmarks.lifecycle.servers import Ability
+from benchmarks.processes import ROOT, ServerProcess, free_port, uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import psutil
 
-    from benchmarks.lifecycle.servers import Ability, Contestant
+    from benchmarks.lifecycle.servers import Contestant
 
 _STEP_SECONDS: Final = 0.02
+#: A path as a log names it.
+_PATH: Final = re.compile(r"/[\w./-]+[\w]")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
 
@@ -47,6 +54,7 @@ class Service:
 
     def __init__(self, contestant: Contestant, workers: int, told: Mapping[Ability, str], code: Code) -> None:
         self.workers = workers
+        self._contestant = contestant
         self.code = CodeDirectory()
         self.begun = time.monotonic()
         try:
@@ -108,6 +116,29 @@ class Service:
             os.kill(self.root.pid, number)
         return now
 
+    def reload_by_command(self, seconds: float) -> tuple[int, str] | None:
+        """Ask for a reload as an operator does; return exit code and output, None if there is no command.
+
+        Raises:
+            BenchmarkError: It has not ended in time.
+        """
+        words = self._contestant.abilities.get(Ability.COMMAND)
+        if words is None:
+            return None
+        command = [sys.executable, "-m", *(word.format(self.code.control) for word in words)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=seconds
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BenchmarkError(f"{' '.join(words[:2])} has not ended after {seconds:g} s.") from error
+        return done.returncode, done.stdout + done.stderr
+
+    def shows(self, words: str) -> bool:
+        """Return whether the server has printed something, or has named a file that holds it."""
+        output = self.output
+        return words in output or any(words in _text(path) for path in set(_PATH.findall(output)))
+
     def members(self) -> set[int]:
         """Return the process ids of master, workers and whatever else it started."""
         return {process.pid for process in usage.tree(self.root)}
@@ -128,10 +159,17 @@ class Service:
 
     def _is_ours(self, pid: int) -> bool:
         """Return whether a process has our environment, and is no stranger under a reused id."""
-        ours = next(reversed(self.code.variables.values())).encode()
+        ours = f"{STATE_VARIABLE}={self.code.variables[STATE_VARIABLE]}".encode()
         with suppress(OSError):
             return ours in Path(f"/proc/{pid}/environ").read_bytes()
         return False
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def is_alive(pid: int) -> bool:

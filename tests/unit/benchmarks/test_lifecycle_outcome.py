@@ -92,9 +92,9 @@ def test_rounds_are_added_or_the_worst_or_the_median_counts() -> None:
 
 def test_refused_is_lost_unless_the_server_was_told_to_go() -> None:
     tally = Tally(due=10, answered=4, refused=3, lost=2, wrong=1, retriable=5, late=1, reasons={"reset": 2})
-    assert books(tally) == {"lost": Value(6, 10), "retriable": Value(5)}
+    assert books(tally) == {"lost": Value(6, 10), "retriable": Value(5), "late": Value(1)}
     assert books(tally, may_refuse=True)["lost"] == Value(3, 10)
-    assert remarks(tally) == ("3 refused, 1 late, 2 reset; slowest 0.00 s",)
+    assert remarks(tally) == ("3 refused, 2 reset; slowest 0.00 s",)
     assert remarks(Tally(due=10, answered=10)) == ()
 
 
