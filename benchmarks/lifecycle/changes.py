@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.lifecycle.clients import LoadPlan
 from benchmarks.lifecycle.code import Code
-from benchmarks.lifecycle.generator import LoadPlan
 from benchmarks.lifecycle.outcome import NEVER, Outcome, Value, books, remarks
 from benchmarks.lifecycle.scenario import LOST, RETRIABLE, UNDER_LOAD, UNDER_SOME_LOAD, Scenario, lasting
 from benchmarks.lifecycle.servers import Ability

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.lifecycle.asking import ask, request
+from benchmarks.lifecycle.clients import LoadPlan
 from benchmarks.lifecycle.code import Code
-from benchmarks.lifecycle.generator import LoadPlan
 from benchmarks.lifecycle.outcome import NEVER, Figure, Outcome, Value, remarks
 from benchmarks.lifecycle.scenario import LOST, RETRIABLE, Scenario, lasting
 from benchmarks.lifecycle.servers import Ability

@@ -13,7 +13,7 @@ from benchmarks.lifecycle.tally import Tally
 from benchmarks.processes import ROOT
 
 if TYPE_CHECKING:
-    from benchmarks.lifecycle.generator import LoadPlan
+    from benchmarks.lifecycle.clients import LoadPlan
 
 _GENERATOR: Final = "benchmarks.lifecycle.generator"
 #: Beyond the time that answers have.

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.lifecycle.asking import ask
-from benchmarks.lifecycle.generator import LoadPlan
+from benchmarks.lifecycle.clients import LoadPlan
 from benchmarks.lifecycle.load import Load
 from benchmarks.processes import free_port
 
