@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Final
 
 from srvctl.cli.report import report
 from srvctl.errors import SrvctlError
 from srvctl.logs.streams import flush
+
+#: `srvctl.supervisor.handover.VARIABLE`, which is not loaded for its sake.
+_HANDOVER: Final = "SRVCTL_HANDOVER"
 
 
 def main() -> int:
@@ -22,6 +27,11 @@ def main() -> int:
 
 
 def _run(argv: list[str]) -> int:
+    task = os.environ.pop(_HANDOVER, "")
+    if task:
+        from srvctl.cli.successor import succeed  # noqa: PLC0415 - an upgrade of a master that runs
+
+        return succeed(argv, task)
     from srvctl.cli.resolver import reread, resolve  # noqa: PLC0415 - other commands do not need it
 
     service = resolve(argv)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import pickle
 import random
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import signal
+from base64 import b64encode
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from srvctl.errors import ConfigError
 from srvctl.ipc import naming
-from srvctl.ipc.lifeline import Lifeline
 from srvctl.ipc.naming import name_process
 from srvctl.logs import setup
 from srvctl.settings.binds import binds_of
 from srvctl.settings.instance import ledger_paths
+from srvctl.settings.keeping import flat
+from srvctl.settings.service import Service
+from srvctl.supervisor import handover
 from srvctl.supervisor.admin import Admin
+from srvctl.supervisor.belongings import Belongings
 from srvctl.supervisor.births import Births, Lives
 from srvctl.supervisor.children import Staff
 from srvctl.supervisor.control_socket import open_control_socket
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.effects import Effects
-from srvctl.supervisor.events import UpgradeRefused
 from srvctl.supervisor.fleet import Fleet
 from srvctl.supervisor.generations import Generation, Generations
 from srvctl.supervisor.ledger import Ledger
 from srvctl.supervisor.master import Master
-from srvctl.supervisor.meeting_place import name_place, remove_place
+from srvctl.supervisor.meeting_place import remove_place
 from srvctl.supervisor.obituaries import Obituaries
 from srvctl.supervisor.oom import OomWatch
 from srvctl.supervisor.pidfile import PidFile
@@ -36,16 +42,16 @@ from srvctl.supervisor.rereading import Rereading
 from srvctl.supervisor.signals import SignalInbox
 from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.subreaper import become_subreaper
-from srvctl.systemd import Notifier
+from srvctl.supervisor.upgrading import Upgrading
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from srvctl.settings.groups import LogSettings, Settings
     from srvctl.settings.instance import Instance
-    from srvctl.settings.service import Service
     from srvctl.supervisor.births import Place
+    from srvctl.supervisor.events import Event
     from srvctl.worker.main import Outfit
 
 logger = logging.getLogger("srvctl.error")
@@ -70,10 +76,56 @@ def serve(service: Service, reread: Callable[[], Settings | str]) -> int:
     name_process(naming.MASTER)
     pid_file = PidFile.take(settings.server.pid_file) if settings.server.pid_file is not None else None
     try:
-        return _Instance(service, reread, inbox, pid_file).run()
+        return _Instance(service, reread, inbox, pid_file, Belongings.fresh(os.environ)).start()
     finally:
         if pid_file is not None:
             pid_file.release()
+
+
+def rehearse(service: Service, state: Mapping[str, Any]) -> None:
+    """Do of `go_on` what can be done beside the program that is still there.
+
+    Raises:
+        Exception: It cannot be gone on with.
+    """
+    _restored_fleet(service.settings, state)
+
+
+def go_on(
+    service: Service, reread: Callable[[], Settings | str], state: Mapping[str, Any], first: Event
+) -> Callable[[], int]:
+    """Put together again what the program that this process ran before has left; all signals are blocked.
+
+    Args:
+        service: What it served, with the settings its workers have.
+        reread: As for `serve`.
+        state: What it left.
+        first: What the fleet is to be told.
+
+    Returns:
+        What supervises the workers, and returns the exit code, as `serve` does.
+
+    Raises:
+        Exception: It cannot be done; whoever asked must not let go of the descriptors then.
+    """
+    _configure_logs(service.settings.log)
+    inbox = SignalInbox()
+    become_subreaper()
+    name_process(naming.MASTER)
+    pid_file = PidFile.inherit(*state["pid_file"]) if state["pid_file"] is not None else None
+    instance = _Instance(service, reread, inbox, pid_file, Belongings.inherit(state))
+    supervise = instance.go_on(state, first)
+
+    def run() -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGCHLD)  # somebody may have died meanwhile
+            signal.pthread_sigmask(signal.SIG_SETMASK, state["mask"])
+            return supervise()
+        finally:
+            if pid_file is not None:
+                pid_file.release()
+
+    return run
 
 
 class _Instance:
@@ -85,21 +137,23 @@ class _Instance:
         reread: Callable[[], Settings | str],
         inbox: SignalInbox,
         pid_file: PidFile | None,
+        belongings: Belongings,
     ) -> None:
         self._settings = service.settings
         self._instance = service.instance
         self._reread = reread
         self._pid_file = pid_file
         self._inbox = inbox
+        self._belongings = belongings
         self._pid = os.getpid()
-        self._notifier = Notifier.from_environ(os.environ)
-        self._place = name_place(os.environ)
-        self._lifeline = Lifeline()
         self._poller = Poller(inbox)
         self._staff = Staff()
         self._admin: Admin | None = None
+        self._upgrading = Upgrading(
+            belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
+        )
 
-    def run(self) -> int:
+    def start(self) -> int:
         """Serve; return the exit code.
 
         Raises:
@@ -110,21 +164,88 @@ class _Instance:
         if self._settings.tls.certfile is not None:
             listeners.speak_tls()
         self._generations = Generations(Generation(1, self._settings, tuple(listeners)))
-        try:
+        self._fleet = Fleet(policy_of(self._settings, _count(self._settings)), random.random)
+        with self._tidied_up():
             for warning in listeners.warnings:
                 logger.warning(warning)
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
-            fleet = Fleet(policy_of(self._settings, _count(self._settings)), random.random)
-            code = Master(fleet, self._poller, self._effects(), logger).run()
+            return self._supervise()
+
+    def go_on(self, state: Mapping[str, Any], first: Event) -> Callable[[], int]:
+        """Take over what is there; return what supervises it.
+
+        Raises:
+            Exception: It cannot be done.
+        """
+        self._fleet = _restored_fleet(self._settings, state)
+        self._generations = Generations.inherit(state["generation"], self._settings)
+        self._staff.inherit(state["staff"], self._poller)
+        if state["admin"] is not None:
+            self._admin = Admin.inherit(state["admin"], self._about(), self._poller)
+            self._poller.add_clock(self._admin)
+
+        def supervise() -> int:
+            with self._tidied_up():
+                return self._supervise(first)
+
+        return supervise
+
+    def _supervise(self, first: Event | None = None) -> int:
+        code = Master(self._fleet, self._poller, self._effects(), logger, self._settle).run(first)
+        return int(code)
+
+    @contextlib.contextmanager
+    def _tidied_up(self) -> Iterator[None]:
+        try:
+            yield
         finally:
+            self._upgrading.give_up()
             self._poller.close()
             if self._admin is not None:
                 self._admin.close()
             self._generations.close()
-            remove_place(self._place)
+            remove_place(self._belongings.place)
         logger.info("Finished master process [%d]", self._pid)
-        return code
+
+    # -- an upgrade in place ---------------------------------------------------------------------------
+
+    def _settle(self) -> Event | None:
+        """Make way if that is wanted and was rehearsed; return only what kept it from that."""
+        if not self._fleet.is_upgrading:
+            self._upgrading.give_up()
+            return None
+        return self._upgrading.make_way() if self._upgrading.is_due else None
+
+    def _export(self) -> dict[str, Any]:
+        settings = self._generations.accepted.settings
+        pid_file = self._pid_file
+        state = {
+            **handover.head(),
+            **self._belongings.export(),
+            "own": b64encode(pickle.dumps(Service(settings, self._instance))).decode(),
+            "settings": flat(settings),
+            "instance": asdict(self._instance),
+            "count": self._fleet.state.policy.count,
+            "generation": self._generations.export(),
+            "staff": self._staff.export(),
+            "admin": self._admin.state() if self._admin is not None else None,
+            "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
+            "fleet": self._fleet.export(),
+        }
+        return {**state, "descriptors": self._descriptors()}
+
+    def _descriptors(self) -> list[int]:
+        """Return what must stay open."""
+        return [
+            *self._belongings.fds(),
+            *(listener.socket.fileno() for listener in self._generations),
+            *self._staff.fds(),
+            *(self._admin.fds() if self._admin is not None else ()),
+            *([self._pid_file.fd] if self._pid_file is not None else ()),
+        ]
+
+    # -- its parts -------------------------------------------------------------------------------------
 
     def _open_control_socket(self) -> None:
         control, reason = open_control_socket(
@@ -135,13 +256,15 @@ class _Instance:
                 logger.warning("%s", reason)
             return
         self._instance = replace(self._instance, name=control.name)
-        about = {
+        self._admin = Admin(control, self._about(), self._poller)
+        self._poller.add_clock(self._admin)
+
+    def _about(self) -> dict[str, Any]:
+        return {
             "config": self._instance.config,
             "target": self._instance.target,
             "binds": [listener.url for listener in self._generations],
         }
-        self._admin = Admin(control, about, self._poller)
-        self._poller.add_clock(self._admin)
 
     def _effects(self) -> Effects:
         lives = Lives(worker=self._be_worker, mold=self._be_mold, leave_master=self._leave_master)
@@ -153,11 +276,11 @@ class _Instance:
                 self._poller, self._generations, self._read_again, _count, self._leave_master
             ),
             obituaries=Obituaries(_ledger(self._instance, self._settings), OomWatch(), logger),
-            notifier=self._notifier,
+            notifier=self._belongings.notifier,
             logger=logger,
             admin=self._admin,
             on_commit=lambda generation: _configure_logs(generation.settings.log),
-            upgrade=lambda: UpgradeRefused("not built yet"),
+            upgrade=self._upgrading.begin,
         )
 
     # -- in a child ------------------------------------------------------------------------------------
@@ -170,8 +293,8 @@ class _Instance:
             self._admin.close(unlink=False)
         if self._pid_file is not None:
             self._pid_file.close()
-        self._notifier.close()
-        self._lifeline.let_go()
+        self._belongings.notifier.close()
+        self._belongings.lifeline.let_go()
 
     def _read_again(self) -> Settings | str:
         """Return the settings, or what is wrong with them; a log that cannot be opened is."""
@@ -192,10 +315,10 @@ class _Instance:
         return Outfit(
             settings=generation.settings,
             sockets=[listener.socket for listener in generation.listeners],
-            meeting_place=self._place,
+            meeting_place=self._belongings.place,
             generation=generation.number,
             master=self._pid,
-            lifeline=self._lifeline.end,
+            lifeline=self._belongings.lifeline.end,
         )
 
     def _be_worker(self, generation: Generation, place: Place) -> int:
@@ -207,6 +330,10 @@ class _Instance:
         from srvctl.worker.molding import Molding  # noqa: PLC0415 - as above
 
         return Molding(self._outfit(generation)).live(channel)
+
+
+def _restored_fleet(settings: Settings, state: Mapping[str, Any]) -> Fleet:
+    return Fleet.restore(state["fleet"], policy_of(settings, state["count"]), random.random)
 
 
 def _configure_logs(log: LogSettings) -> None:

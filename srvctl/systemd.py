@@ -60,6 +60,11 @@ class Notifier:
         return cls(address if address.startswith(b"/") else b"")
 
     @property
+    def address(self) -> bytes:
+        """Where it sends to, for a notifier that goes on as this one; empty for nowhere."""
+        return self._address
+
+    @property
     def enabled(self) -> bool:
         """Whether there is an address to send to."""
         return bool(self._address)

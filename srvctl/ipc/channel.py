@@ -10,6 +10,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
+#: Counted up when older workers or molds would not understand, or not be understood: an upgrade leaves them
+#: with a master of another version, and is refused then.
+VERSION: Final = 1
 #: Two texts fit however JSON escapes them; a worker that sends more without a newline is broken.
 MAX_LINE: Final = 2 * 1024 * 1024
 #: Longest text field, in characters, that a sender puts into a message; a traceback keeps its end, which
@@ -170,11 +173,20 @@ def decode(line: bytes) -> Message:
 
 
 class Decoder:
-    """Cuts a stream of bytes into messages."""
+    """Cuts a stream of bytes into messages.
 
-    def __init__(self) -> None:
-        self._buffer = b""
+    Args:
+        rest: What another decoder of the same stream had left over.
+    """
+
+    def __init__(self, rest: bytes = b"") -> None:
+        self._buffer = rest
         self._error: ChannelError | None = None
+
+    @property
+    def rest(self) -> bytes:
+        """What was fed and is no whole message yet; a line that is none where that is still to be told."""
+        return self._buffer if self._error is None else b"?\n"
 
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages that are complete now.

@@ -165,12 +165,13 @@ class Lines:
 
     Args:
         limit: Bytes that a line may have.
+        rest: What was left over of the stream before.
     """
 
-    __slots__ = ("_buffer", "_limit")
+    __slots__ = ("_limit", "rest")
 
-    def __init__(self, limit: int) -> None:
-        self._buffer = b""
+    def __init__(self, limit: int, rest: bytes = b"") -> None:
+        self.rest = rest  #: what was fed and is no whole line yet
         self._limit = limit
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -179,9 +180,9 @@ class Lines:
         Raises:
             ControlError: A line is too long; the lines before it are lost, and so is the stream.
         """
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if any(len(line) > self._limit for line in (*lines, self._buffer)):
-            self._buffer = b""
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        if any(len(line) > self._limit for line in (*lines, self.rest)):
+            self.rest = b""
             raise ControlError(f"a line is longer than {self._limit} bytes")
         return lines
 

@@ -33,7 +33,7 @@ SIZE: Final = DUMP_OFFSET + DUMP_SIZE
 #: applications use those below; not one of the first, which libraries use for their timers and threads.
 DUMP_SIGNAL: Final = 42
 
-_MAGIC: Final = 0x7372_7663_746C_0001  #: "srvctl", and the version of the layout
+MAGIC: Final = 0x7372_7663_746C_0001  #: "srvctl", and the version of the layout
 TREND_LENGTH: Final = 8
 _NANO: Final = 1_000_000_000
 _MICRO: Final = 1_000_000
@@ -197,7 +197,7 @@ def _cells_of(buffer: Board) -> memoryview[int] | None:
     if len(view) < _PAGE:
         return None
     cells = view[:_PAGE].cast("Q")
-    return cells if cells[Cell.MAGIC] == _MAGIC else None
+    return cells if cells[Cell.MAGIC] == MAGIC else None
 
 
 # -- for the worker ------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def _cells_of(buffer: Board) -> memoryview[int] | None:
 def begin(buffer: Board) -> memoryview[int]:
     """Begin a board; return its cells, into which its worker writes."""
     cells = memoryview(buffer).cast("B")[:_PAGE].cast("Q")
-    cells[Cell.MAGIC] = _MAGIC
+    cells[Cell.MAGIC] = MAGIC
     return cells
 
 

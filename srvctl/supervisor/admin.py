@@ -155,10 +155,10 @@ class Admin:
 
     def fds(self) -> list[int]:
         """Return the descriptors that `inherit` takes over; make them inheritable before execve(2)."""
-        return [self._listener.fileno(), *(client.socket.fileno() for client in self._clients.waiting())]
+        return [self._listener.fileno(), *self._clients.fds()]
 
     def state(self) -> dict[str, Any]:
-        """Return what `inherit` must know, as JSON; clients that wait for nothing are left behind."""
+        """Return what `inherit` must know, as JSON."""
         return {
             "listener": self._listener.fileno(),
             "file": [self._file.path, self._file.device, self._file.inode],

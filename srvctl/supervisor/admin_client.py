@@ -7,14 +7,13 @@ more will come of it. Must not know what commands mean. Called by `admin`.
 from __future__ import annotations
 
 import selectors
-from typing import TYPE_CHECKING, Final
+import socket
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from srvctl.ipc.control import MAX_REPLY, MAX_REQUEST, Lines
+from srvctl.ipc.control import MAX_REPLY, MAX_REQUEST, Command, Lines
 
 if TYPE_CHECKING:
-    import socket
-
-    from srvctl.ipc.control import Command
+    from collections.abc import Mapping
 
 #: Seconds from the connection, or from the last answer, until a whole request is there.
 TO_ASK: Final = 10.0
@@ -69,6 +68,39 @@ class AdminClient:
         self._unsent = b""
         self._asks_until: float | None = now + TO_ASK
         self._reads_until: float | None = None
+
+    def export(self) -> dict[str, Any]:
+        """Return what `inherit` needs, as JSON."""
+        return {
+            "number": self.number,
+            "fd": self.socket.fileno(),
+            "by": self.by,
+            "command": self.command,
+            "stays": self.stays,
+            "has_asked": self.has_asked,
+            "hears_nothing": self._hears_nothing,
+            "rest": self._lines.rest.decode("latin-1"),
+            "unsent": self._unsent.decode("latin-1"),
+        }
+
+    @classmethod
+    def inherit(cls, values: Mapping[str, Any], now: float) -> Self:
+        """Go on with a connection of the program that this process ran before; its time begins anew.
+
+        Raises:
+            OSError: It did not come along.
+            ValueError: It waits for a command that there is not any more.
+        """
+        command = Command(values["command"]) if values["command"] is not None else None
+        client = cls(socket.socket(fileno=values["fd"]), values["number"], values["by"], now)
+        client.socket.set_inheritable(False)
+        client.command, client.stays, client.has_asked = command, values["stays"], values["has_asked"]
+        client._hears_nothing = values["hears_nothing"]
+        client._lines = Lines(MAX_REQUEST, values["rest"].encode("latin-1"))
+        client._unsent = values["unsent"].encode("latin-1")
+        client._asks_until = None if client.is_waiting else now + TO_ASK
+        client._reads_until = now + TO_READ if client._unsent else None
+        return client
 
     @property
     def mask(self) -> int:

@@ -6,14 +6,13 @@ Must not know what they ask for. Held by `admin`.
 from __future__ import annotations
 
 import contextlib
-import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from srvctl.ipc.control import Command
 from srvctl.supervisor.admin_client import AdminClient
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
     from srvctl.supervisor.events import Event
@@ -104,32 +103,21 @@ class AdminClients:
             if client.deadline is not None and client.deadline <= now:
                 self.drop(client)
 
-    def waiting(self) -> list[AdminClient]:
-        """Return those for which something is still to come."""
-        return [client for client in self._clients.values() if client.is_waiting]
+    def fds(self) -> list[int]:
+        """Return the descriptors of all connections."""
+        return [client.socket.fileno() for client in self._clients.values()]
 
     def state(self) -> dict[str, Any]:
         """Return what `inherit` must know, as JSON."""
-        return {
-            "next": self._next,
-            "waiting": [
-                [client.number, client.socket.fileno(), client.by, client.command, client.stays]
-                for client in self.waiting()
-            ],
-        }
+        return {"next": self._next, "clients": [client.export() for client in self._clients.values()]}
 
     def inherit(self, state: dict[str, Any], now: float) -> None:
-        """Take over the clients that waited in the program that this process ran before."""
+        """Take over the clients of the program that this process ran before."""
         self._next = state["next"]
-        for number, fd, by, command, stays in state["waiting"]:
-            with contextlib.suppress(OSError):  # it did not come along, and its client has to ask again
-                client = AdminClient(socket.socket(fileno=fd), number, by, now)
-                client.socket.set_inheritable(False)
-                self._clients[number] = client
-                if stays:
-                    client.end(now, stays=True)
-                else:
-                    client.begin(Command(command))
+        for values in state["clients"]:
+            with contextlib.suppress(OSError, ValueError):  # its client has to ask again
+                client = AdminClient.inherit(values, now)
+                self._clients[client.number] = client
                 self.settle(client)
 
     def close(self) -> None:

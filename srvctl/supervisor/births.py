@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from srvctl.ipc.channel import ChannelError, ForkAsked, encode
 from srvctl.ipc.descriptors import send_line
-from srvctl.supervisor.children import Board, MoldHandle, WorkerHandle
+from srvctl.supervisor.children import Board, Lines, MoldHandle, WorkerHandle
 from srvctl.supervisor.events import Forked, MoldForked, MoldRefused, SpawnFailed
 from srvctl.supervisor.spawn import fork_child
 from srvctl.supervisor.vitals import new_board
@@ -94,7 +94,13 @@ class Births:
                 board.close()
                 return SpawnFailed(action.worker, str(error))
         self._staff.workers[action.worker] = WorkerHandle(
-            action.worker, action.generation, pid, ours, board, self._staff, self._poller
+            action.worker,
+            action.generation,
+            pid,
+            Lines(ours, self._poller),
+            board,
+            self._staff,
+            self._poller,
         )
         return Forked(action.worker, pid) if pid is not None else None
 
@@ -142,6 +148,6 @@ class Births:
                 ours.close()
                 return MoldRefused(action.generation, str(error))
         ours.setblocking(False)
-        handle = MoldHandle(action.generation, pid, ours, self._staff, self._poller)
+        handle = MoldHandle(action.generation, pid, Lines(ours, self._poller), self._staff, self._poller)
         self._staff.molds[action.generation] = handle
         return MoldForked(action.generation, pid)

@@ -6,9 +6,11 @@ Must not decide anything. Registered with `poller`, made by `effects`, used by i
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
+import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.ipc import channel, scoreboard
 from srvctl.ipc.channel import ChannelError, Decoder
@@ -27,9 +29,7 @@ from srvctl.supervisor.events import (
 )
 
 if TYPE_CHECKING:
-    import mmap
-    import socket
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from srvctl.ipc.channel import Message
     from srvctl.supervisor.events import Event
@@ -42,14 +42,30 @@ class Lines:
     """Reads messages from a channel that the poller watches.
 
     Args:
-        sock: The master's end, non-blocking.
+        sock: The master's end, non-blocking; None if it is closed already.
         poller: Is told to forget it when it ends.
+        rest: What was read of it before and is no whole message yet.
     """
 
-    def __init__(self, sock: socket.socket, poller: Poller) -> None:
-        self.socket: socket.socket | None = sock
+    def __init__(self, sock: socket.socket | None, poller: Poller, rest: bytes = b"") -> None:
+        self.socket = sock
         self._poller = poller
-        self._decoder = Decoder()
+        self._decoder = Decoder(rest)
+
+    def export(self) -> dict[str, Any]:
+        """Return what `inherit` needs, as JSON."""
+        fd = self.socket.fileno() if self.socket is not None else None
+        return {"channel": fd, "rest": self._decoder.rest.decode("latin-1")}
+
+    @classmethod
+    def inherit(cls, values: Mapping[str, Any], poller: Poller) -> Self:
+        """Go on with the channel of the program that this process ran before."""
+        fd = values["channel"]
+        sock = socket.socket(fileno=fd) if fd is not None else None
+        if sock is not None:
+            sock.setblocking(False)
+            sock.set_inheritable(False)
+        return cls(sock, poller, values["rest"].encode("latin-1"))
 
     def read(self) -> Iterator[Message]:
         """Yield what came. At its end, or when it breaks, the channel is closed.
@@ -87,6 +103,17 @@ class Board:
     def __init__(self, fd: int, memory: mmap.mmap) -> None:
         self.fd = fd
         self._memory = memory
+
+    @classmethod
+    def inherit(cls, fd: int) -> Self:
+        """Go on with a board of the program that this process ran before.
+
+        Raises:
+            OSError: It is not there.
+            ValueError: It is none.
+        """
+        os.set_inheritable(fd, False)
+        return cls(fd, mmap.mmap(fd, scoreboard.SIZE))
 
     def read(self) -> scoreboard.Reading | None:
         """Return what it says; None if that makes no sense."""
@@ -126,6 +153,41 @@ class Staff:
         if handle is not None:
             handle.close()
 
+    def export(self) -> dict[str, Any]:
+        """Return what `inherit` needs, as JSON; between two events, when no death is still to be told."""
+        return {
+            "workers": [worker.export() for worker in self.workers.values()],
+            "molds": [mold.export() for mold in self.molds.values()],
+        }
+
+    def fds(self) -> list[int]:
+        """Return the descriptors that `inherit` takes over."""
+        handles: list[WorkerHandle | MoldHandle] = [*self.workers.values(), *self.molds.values()]
+        channels = [handle.channel.fileno() for handle in handles if handle.channel is not None]
+        return [*channels, *(worker.board.fd for worker in self.workers.values())]
+
+    def inherit(self, values: Mapping[str, Any], poller: Poller) -> None:
+        """Go on with the children of the program that this process ran before.
+
+        Raises:
+            OSError: A descriptor did not come along.
+        """
+        for worker in values["workers"]:
+            self.workers[worker["worker"]] = WorkerHandle(
+                worker["worker"],
+                worker["generation"],
+                worker["pid"],
+                Lines.inherit(worker, poller),
+                Board.inherit(worker["board"]),
+                self,
+                poller,
+            )
+            self.refuse(worker["worker"], worker["refusal"])
+        for mold in values["molds"]:
+            self.molds[mold["generation"]] = MoldHandle(
+                mold["generation"], mold["pid"], Lines.inherit(mold, poller), self, poller
+            )
+
     def abandon(self) -> None:
         """Close a forked child's copies of every channel.
 
@@ -144,7 +206,7 @@ class WorkerHandle:
         worker: Its number.
         generation: What it serves.
         pid: Its process id; None if a mold forks it.
-        sock: The master's end of its channel.
+        lines: The master's end of its channel.
         board: Its board.
         staff: Is told when there never was such a process.
         poller: Watches the channel and waits for the process.
@@ -155,7 +217,7 @@ class WorkerHandle:
         worker: int,
         generation: int,
         pid: int | None,
-        sock: socket.socket,
+        lines: Lines,
         board: Board,
         staff: Staff,
         poller: Poller,
@@ -166,15 +228,27 @@ class WorkerHandle:
         self.pid = pid
         self.board = board
         self.refusal = "the process that it was to be forked from ended"
-        self._lines = Lines(sock, poller)
+        self._lines = lines
         self._poller = poller
-        poller.watch(sock, self._readable)
+        if lines.socket is not None:
+            poller.watch(lines.socket, self._readable)
         poller.adopt(self)
 
     @property
     def channel(self) -> socket.socket | None:
         """The master's end of the channel; None when the worker closed its own, or broke it."""
         return self._lines.socket
+
+    def export(self) -> dict[str, Any]:
+        """Return what `Staff.inherit` needs, as JSON."""
+        return {
+            "worker": self.worker,
+            "generation": self.generation,
+            "pid": self.pid,
+            "board": self.board.fd,
+            "refusal": self.refusal,
+            **self._lines.export(),
+        }
 
     def _readable(self, _mask: int) -> Iterator[Event]:
         return self.last_words()
@@ -228,23 +302,28 @@ class MoldHandle:
     Args:
         generation: Whose workers it forks.
         pid: Its process id.
-        sock: The master's end of its channel.
+        lines: The master's end of its channel.
         staff: Is told when it could not fork a worker.
         poller: Watches the channel and waits for the process.
     """
 
-    def __init__(self, generation: int, pid: int, sock: socket.socket, staff: Staff, poller: Poller) -> None:
+    def __init__(self, generation: int, pid: int, lines: Lines, staff: Staff, poller: Poller) -> None:
         self.generation = generation
         self.pid: int | None = pid
         self._staff = staff
-        self._lines = Lines(sock, poller)
-        poller.watch(sock, self._readable)
+        self._lines = lines
+        if lines.socket is not None:
+            poller.watch(lines.socket, self._readable)
         poller.adopt(self)
 
     @property
     def channel(self) -> socket.socket | None:
         """The master's end of the channel; None when it is closed."""
         return self._lines.socket
+
+    def export(self) -> dict[str, Any]:
+        """Return what `Staff.inherit` needs, as JSON."""
+        return {"generation": self.generation, "pid": self.pid, **self._lines.export()}
 
     def _readable(self, _mask: int) -> Iterator[Event]:
         return self.last_words()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.supervisor.actions import Drain, Dump, Kill, Spawn
 from srvctl.supervisor.lifecycle import Step, WorkerState
 from srvctl.supervisor.roster import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from srvctl.supervisor.state import State
 
 #: Seconds a worker whose loop is blocked has to come to itself and drain, before it is sent SIGTERM.
@@ -27,6 +29,14 @@ class Crew:
     def __init__(self, state: State) -> None:
         self._state = state
         self._workers_made = 0
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        return {"workers_made": self._workers_made}
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on as another fleet's crew."""
+        self._workers_made = values["workers_made"]
 
     def spawn(self, slot: int, generation: int) -> None:
         """Ask for a worker."""

@@ -261,9 +261,30 @@ class UpgradeAsked:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRefused:
-    """The srvctl that is installed now cannot take over, and why."""
+    """The srvctl that is installed now cannot take over.
+
+    Attributes:
+        reason: Why, in one line.
+        details: What it printed.
+    """
 
     reason: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """This master took over from one that ran in this process before.
+
+    Attributes:
+        before: Version of that.
+        after: Version of this.
+        notes: Sentences about what is not as the installed srvctl would have it.
+    """
+
+    before: str
+    after: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,5 +316,6 @@ Event = (
     | SettingsRefused
     | Looked
     | Asked
+    | Upgraded
     | UpgradeRefused
 )

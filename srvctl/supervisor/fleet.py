@@ -9,7 +9,8 @@ Must not know processes, sockets, signals or clocks. Called by `master` only. `s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from srvctl.errors import ExitCode
 from srvctl.supervisor.actions import (
@@ -50,6 +51,7 @@ from srvctl.supervisor.events import (
     StopAsked,
     TimePassed,
     UpgradeAsked,
+    Upgraded,
     UpgradeRefused,
     WorkerDraining,
     WorkerExited,
@@ -57,6 +59,7 @@ from srvctl.supervisor.events import (
 )
 from srvctl.supervisor.lifecycle import Step, WorkerState
 from srvctl.supervisor.policy import FleetPolicy
+from srvctl.supervisor.portable import unpacked
 from srvctl.supervisor.reloader import Reloader
 from srvctl.supervisor.state import SERVING, UP, Phase, State, workers
 from srvctl.supervisor.status import snapshot
@@ -64,7 +67,7 @@ from srvctl.supervisor.succession import Succession
 from srvctl.supervisor.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from srvctl.supervisor.roster import Worker
 
@@ -132,6 +135,54 @@ class Fleet:
             deadlines.append(self._leave_at)
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
+    # -- an upgrade in place ---------------------------------------------------------------------------
+
+    @property
+    def is_upgrading(self) -> bool:
+        """Whether the installed srvctl is wanted in place of this one, and nothing came between."""
+        return self.state.is_upgrading and self.state.phase is Phase.RUNNING
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON; while `is_upgrading`, and between two events."""
+        return {
+            "state": self.state.export(),
+            "crew": self._crew.export(),
+            "watch": self._watch.export(),
+            "reloader": self._reloader.export(),
+            "succession": self._succession.export(),
+            "upgrade": asdict(self._upgrade) if self._upgrade is not None else None,
+            "last_failure": self._last_failure,
+            "served": self._served,
+            "cut": self._cut,
+        }
+
+    @classmethod
+    def restore(cls, values: Mapping[str, Any], policy: FleetPolicy, chance: Callable[[], float]) -> Self:
+        """Return a fleet that goes on where another one was exported.
+
+        Args:
+            values: What `export` returned.
+            policy: What to aim at, as before.
+            chance: As for a new fleet.
+
+        Raises:
+            KeyError: Something is missing.
+            TypeError: As before.
+            ValueError: Something has a value that this version does not know.
+        """
+        fleet = cls(policy, chance)
+        fleet.state.restore(values["state"])
+        fleet._crew.restore(values["crew"])
+        fleet._watch.restore(values["watch"])
+        fleet._reloader.restore(values["reloader"])
+        fleet._succession.restore(values["succession"])
+        if values["upgrade"] is not None:
+            fleet._upgrade, fleet.state.is_upgrading = unpacked(UpgradeAsked, values["upgrade"]), True
+        message, details = values["last_failure"]
+        fleet._last_failure = (message, details)
+        fleet._served, fleet._cut = values["served"], values["cut"]
+        return fleet
+
     # -- what happened ---------------------------------------------------------------------------------
 
     def _observe(self, event: Event) -> None:
@@ -152,6 +203,7 @@ class Fleet:
                 | ScaleAsked()
                 | RecycleAsked()
                 | UpgradeAsked()
+                | Upgraded()
                 | UpgradeRefused()
                 | StatusAsked()
             ):
@@ -337,7 +389,7 @@ class Fleet:
 
     # -- what is wanted --------------------------------------------------------------------------------
 
-    def _obey(self, event: Asked | UpgradeRefused) -> None:
+    def _obey(self, event: Asked | Upgraded | UpgradeRefused) -> None:
         match event:
             case StopAsked():
                 self._stop_asked(event)
@@ -349,8 +401,10 @@ class Fleet:
                 self._recycle_asked(event)
             case UpgradeAsked():
                 self._upgrade_asked(event)
-            case UpgradeRefused(reason=reason):
-                self._upgrade_refused(reason)
+            case Upgraded():
+                self._upgraded(event)
+            case UpgradeRefused():
+                self._upgrade_refused(event)
             case StatusAsked(client=client):
                 self._reply(client, is_ok=True, message=self.state.phase.value, data=snapshot(self.state))
 
@@ -395,8 +449,7 @@ class Fleet:
         self._reloader.drop()
         self._succession.drop()
         if self._upgrade is not None:
-            self._reply(self._upgrade.client, is_ok=False, message="The service is stopping.")
-            self._upgrade = None
+            self._end_upgrade(is_ok=False, message="The service is stopping.")
 
     def _scale_asked(self, event: ScaleAsked) -> None:
         if self.state.phase not in UP:
@@ -419,15 +472,31 @@ class Fleet:
             state.orders.warning(f"Received {event.by}, but cannot upgrade now. {text}")
             self._reply(event.client, is_ok=False, message=text)
             return
-        self._upgrade = event
+        self._upgrade, state.is_upgrading = event, True
         state.orders.info(f"Received {event.by}, trying whether the installed srvctl can take over.")
         state.orders.give(Upgrade())
 
-    def _upgrade_refused(self, reason: str) -> None:
-        self.state.orders.error(f"Upgrade failed: {reason}. This srvctl goes on.")
-        if self._upgrade is not None:
-            self._reply(self._upgrade.client, is_ok=False, message=f"Upgrade failed: {reason}.")
-        self._upgrade = None
+    def _upgraded(self, event: Upgraded) -> None:
+        for note in event.notes:
+            self.state.orders.warning(note)
+        number = len(self.state.roster.workers)
+        live_on = f"{workers(number)} {'lives' if number == 1 else 'live'} on"
+        text = f"Upgraded from {event.before} to {event.after}; {live_on}."
+        self.state.orders.info(text)
+        self._end_upgrade(is_ok=True, message=text, details="\n".join(event.notes))
+
+    def _upgrade_refused(self, event: UpgradeRefused) -> None:
+        if self._upgrade is None:
+            return  # a stop came before
+        text = f"Upgrade failed: {event.reason.rstrip('.')}. This srvctl goes on."
+        self.state.orders.error(text, event.details)
+        self._end_upgrade(is_ok=False, message=text, details=event.details)
+
+    def _end_upgrade(self, *, is_ok: bool, message: str, details: str = "") -> None:
+        client = self._upgrade.client if self._upgrade is not None else None
+        self._upgrade, self.state.is_upgrading = None, False
+        if client is not None:
+            self.state.orders.give(Reply(client, is_ok, message, details))
 
     def _reply(
         self, client: int | None, *, is_ok: bool, message: str, data: dict[str, object] | None = None

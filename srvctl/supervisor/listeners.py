@@ -12,13 +12,13 @@ import os
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from srvctl.settings.binds import TcpBind
+from srvctl.settings.binds import TcpBind, parse_bind
 from srvctl.supervisor.handshakes import stop_handshakes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from srvctl.settings.binds import Bind
 
@@ -57,6 +57,25 @@ class Listener:
     bind: Bind
     url: str
     file: UnixFile | None = None
+
+    def export(self) -> dict[str, Any]:
+        """Return what `inherit` needs, as JSON."""
+        file = [self.file.path, self.file.device, self.file.inode] if self.file is not None else None
+        return {"fd": self.socket.fileno(), "bind": str(self.bind), "url": self.url, "file": file}
+
+    @classmethod
+    def inherit(cls, values: Mapping[str, Any]) -> Self:
+        """Go on with a socket of the program that this process ran before.
+
+        Raises:
+            OSError: It did not come along.
+            ValueError: Its address is none that this version knows.
+        """
+        sock = socket.socket(fileno=values["fd"])
+        sock.setblocking(False)
+        sock.set_inheritable(False)
+        file = UnixFile(*values["file"]) if values["file"] is not None else None
+        return cls(sock, parse_bind(values["bind"]), values["url"], file)
 
     def close(self, *, unlink: bool = True) -> None:
         """Close the socket and remove our socket file.

@@ -11,6 +11,7 @@ from srvctl.supervisor.events import Started
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from srvctl.errors import ExitCode
     from srvctl.supervisor.effects import Effects
@@ -19,24 +20,53 @@ if TYPE_CHECKING:
     from srvctl.supervisor.poller import Poller
 
 
-class Master:
-    """Joins the three parts; `run` returns when the fleet says so."""
+def _nothing() -> None:
+    """Settle nothing."""
 
-    def __init__(self, fleet: Fleet, poller: Poller, effects: Effects, trace: logging.Logger) -> None:
+
+class Master:
+    """Joins the three parts; `run` returns when the fleet says so.
+
+    Args:
+        fleet: Decides.
+        poller: Waits.
+        effects: Acts.
+        trace: Is told every decision, at level debug.
+        settle: Called when all that came at once is dealt with; may return one more event.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        poller: Poller,
+        effects: Effects,
+        trace: logging.Logger,
+        settle: Callable[[], Event | None] = _nothing,
+    ) -> None:
         self._fleet = fleet
         self._poller = poller
         self._effects = effects
         self._trace = trace
+        self._settle = settle
 
-    def run(self) -> ExitCode:
-        """Supervise until nothing is left to supervise."""
-        code = self._dispatch(Started())
+    def run(self, first: Event | None = None) -> ExitCode:
+        """Supervise until nothing is left to supervise.
+
+        Args:
+            first: What the fleet is told first; by default that it begins.
+        """
+        code = self._dispatch(first or Started())
         while code is None:
-            for event in self._poller.wait(self._fleet.next_deadline()):
-                code = self._dispatch(event)
-                if code is not None:
-                    break
+            code = self._turn()
         return code
+
+    def _turn(self) -> ExitCode | None:
+        for event in self._poller.wait(self._fleet.next_deadline()):
+            code = self._dispatch(event)
+            if code is not None:
+                return code
+        result = self._settle()
+        return self._dispatch(result) if result is not None else None
 
     def _dispatch(self, event: Event) -> ExitCode | None:
         """Handle an event and whatever its actions cause at once."""

@@ -7,14 +7,15 @@ a generation last: as long as it lives, its code can be had again, whatever the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srvctl.supervisor.actions import EndMold, MakeMold
+from srvctl.supervisor.portable import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from srvctl.supervisor.backoff import Backoff
     from srvctl.supervisor.orders import Orders
@@ -159,6 +160,19 @@ class Molds:
                 yield mold.not_before
             elif mold.deadline is not None:
                 yield mold.deadline
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        return {
+            "molds": [{**asdict(mold), "state": mold.state.value} for mold in self],
+            "ending": sorted(self._ending),
+        }
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on with another fleet's molds."""
+        molds = [unpacked(Mold, {**mold, "state": MoldState(mold["state"])}) for mold in values["molds"]]
+        self._molds = {mold.generation: mold for mold in molds}
+        self._ending = set(values["ending"])
 
     def _kill(self, mold: Mold, state: MoldState) -> None:
         if mold.pid is not None:

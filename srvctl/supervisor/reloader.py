@@ -6,9 +6,11 @@ of `fleet`, which tells it what happened; `succession` reads how far it is and s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from srvctl.supervisor.actions import Announce, Commit, Discard, Milestone, Progress, ReadSettings, Reply
+from srvctl.supervisor.portable import unpacked
 from srvctl.supervisor.reloading import WATCHING, Reload, Stage, Waiting
 from srvctl.supervisor.state import UP, Phase, State, workers
 
@@ -34,6 +36,17 @@ class Reloader:
         self._waiting: Waiting | None = None
         self._generations_used = state.generation
 
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON; between two reloads."""
+        waiting = asdict(self._waiting) if self._waiting is not None else None
+        return {"generations_used": self._generations_used, "waiting": waiting}
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on as another fleet's reloader."""
+        self._generations_used = values["generations_used"]
+        waiting = values.get("waiting")
+        self._waiting = unpacked(Waiting, waiting) if waiting is not None else None
+
     # -- what was asked --------------------------------------------------------------------------------
 
     def asked(self, asked: ReloadAsked) -> None:
@@ -43,7 +56,7 @@ class Reloader:
         if state.phase not in UP:
             state.orders.info(f"Received {asked.by}, but already stopping.")
             self._reply(clients, is_ok=False, message="The service is stopping.")
-        elif state.reload is not None or self._is_booting_well():
+        elif state.reload is not None or state.is_upgrading or self._is_booting_well():
             state.orders.info(f"Received {asked.by}, reloading again after this.")
             if self._waiting is None:
                 self._waiting = Waiting(asked.by)
@@ -59,6 +72,7 @@ class Reloader:
         if state.reload is not None:
             clients = state.reload.clients + clients
             state.molds.end(state.reload.generation)
+            state.orders.give(Discard(state.reload.generation))
             state.reload = None
         self._reply(clients, is_ok=False, message="The reload was given up: the service is stopping.")
 
@@ -187,7 +201,8 @@ class Reloader:
             is_over = reload.until is not None and reload.until <= self._state.now
             if is_over or self._is_restored(reload):
                 self._end(reload, Milestone.RELOAD_FAILED, reload.error, reload.details)
-        if self._waiting is not None and self._state.reload is None and not self._is_booting_well():
+        is_free = self._state.reload is None and not self._state.is_upgrading
+        if self._waiting is not None and is_free and not self._is_booting_well():
             waiting, self._waiting = self._waiting, None
             self._begin(waiting.by, waiting.clients)
 

@@ -5,16 +5,16 @@ Observed state only; `fleet` compares it with what is wanted. Knows nothing of p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from srvctl.ipc.scoreboard import Reading
+from srvctl.supervisor.events import Examined
 from srvctl.supervisor.lifecycle import HOLDING, Step, WorkerState, after, may
+from srvctl.supervisor.portable import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from srvctl.ipc.scoreboard import Reading
-    from srvctl.supervisor.events import Examined
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(slots=True)
@@ -146,3 +146,25 @@ class Roster:
     def serving(self, slot: int) -> list[Worker]:
         """Return the ready workers of a slot, oldest first."""
         return [worker for worker in self.holders(slot) if worker.is_ready]
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        return {
+            "workers": [{**asdict(worker), "state": worker.state.value} for worker in self],
+            "slots": [[index, asdict(slot)] for index, slot in self.slots.items()],
+        }
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on with another fleet's roster."""
+        for worker in map(_worker_of, values["workers"]):
+            self.add(worker)
+        self.slots.update({index: unpacked(Slot, slot) for index, slot in values["slots"]})
+
+
+def _worker_of(values: Mapping[str, Any]) -> Worker:
+    health = unpacked(Health, values.get("health") or {})
+    if health.reading is not None:
+        health.reading = unpacked(Reading, values["health"]["reading"])
+    if health.examined is not None:
+        health.examined = unpacked(Examined, values["health"]["examined"])
+    return unpacked(Worker, {**values, "state": WorkerState(values["state"]), "health": health})

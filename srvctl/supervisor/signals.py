@@ -6,6 +6,7 @@ code runs at signal time and nothing can be interrupted half-way (the self-pipe 
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from typing import TYPE_CHECKING, Final
@@ -58,6 +59,15 @@ class SignalInbox:
             return [signal.Signals(number) for number in self._reader.recv(4096)]
         except BlockingIOError:
             return []
+
+    def send_again(self) -> None:
+        """Have the kernel keep what came and was not taken yet; to be called while all signals are blocked.
+
+        A blocked signal waits for who unblocks it, also if that is the next program of this process
+        (execve(2)).
+        """
+        for number in set(self.take_nowait()):
+            os.kill(os.getpid(), number)
 
     def close(self) -> None:
         """Stop listening; in a forked child this leaves the master's inbox alone."""

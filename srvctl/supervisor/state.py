@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.supervisor.molds import Molds
 from srvctl.supervisor.orders import Orders
 from srvctl.supervisor.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from srvctl.supervisor.policy import FleetPolicy
     from srvctl.supervisor.reloading import Reload
@@ -51,6 +51,7 @@ class State:
         tolerated: Generations beside it whose workers may stay: a reload without a mold failed half-way, and
             the old code cannot be had any more.
         reload: The one in progress.
+        is_upgrading: The master is about to be replaced, so no reload begins.
         was_ever_ready: A worker has once been ready; from then on nothing but a stop ends the service.
         roster: The workers.
         orders: What is to be done.
@@ -65,6 +66,7 @@ class State:
     generation: int = 1
     tolerated: set[int] = field(default_factory=set)
     reload: Reload | None = None
+    is_upgrading: bool = False
     was_ever_ready: bool = False
     roster: Roster = field(default_factory=Roster)
     orders: Orders = field(default_factory=Orders)
@@ -72,6 +74,27 @@ class State:
 
     def __post_init__(self) -> None:
         self.molds = Molds(self.orders)
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON; between two reloads."""
+        return {
+            "target": self.target,
+            "phase": self.phase.value,
+            "now": self.now,
+            "generation": self.generation,
+            "tolerated": sorted(self.tolerated),
+            "was_ever_ready": self.was_ever_ready,
+            "roster": self.roster.export(),
+            "molds": self.molds.export(),
+        }
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on as another fleet's state, by the policy and the chance of this one."""
+        self.target, self.phase, self.now = values["target"], Phase(values["phase"]), values["now"]
+        self.generation, self.tolerated = values["generation"], set(values["tolerated"])
+        self.was_ever_ready = values["was_ever_ready"]
+        self.roster.restore(values["roster"])
+        self.molds.restore(values["molds"])
 
     @property
     def slots(self) -> range:

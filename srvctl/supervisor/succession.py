@@ -6,14 +6,14 @@ the same here: a slot whose worker needs a successor. One budget, `max_surge`, i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srvctl.supervisor.actions import Reply
 from srvctl.supervisor.reloading import Stage
 from srvctl.supervisor.state import UP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from srvctl.supervisor.crew import Crew
     from srvctl.supervisor.events import RecycleAsked
@@ -34,6 +34,16 @@ class Succession:
         self._crew = crew
         self._recycled_at = float("-inf")  #: when a limit last caused a replacement
         self._wishes: list[tuple[int, set[int]]] = []  #: clients, and the workers they want replaced
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        wishes = [[client, sorted(workers)] for client, workers in self._wishes]
+        return {"recycled_at": self._recycled_at, "wishes": wishes}
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on as another fleet's succession."""
+        self._recycled_at = values["recycled_at"]
+        self._wishes = [(client, set(workers)) for client, workers in values["wishes"]]
 
     def arrange(self) -> None:
         """Ask for what is missing, let go what is too much."""

@@ -9,7 +9,7 @@ Part of `fleet`, which tells it what was seen, and does what it says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.supervisor.actions import Examine, Look, Probe
 
@@ -45,6 +45,15 @@ class Watch:
         self._orders = orders
         self._trusted_since = float("-inf")  #: beats that stayed away before then say nothing
         self._probes = 0
+
+    def export(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        return {"next_look": self.next_look, "trusted_since": self._trusted_since, "probes": self._probes}
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Go on as another fleet's watch."""
+        self.next_look = values["next_look"]
+        self._trusted_since, self._probes = values["trusted_since"], values["probes"]
 
     def plan(self, now: float, policy: FleetPolicy) -> None:
         """Look when it is time, and say when the next time is."""

@@ -475,14 +475,17 @@ def test_what_took_its_place_is_left_alone(world: World) -> None:
     world.path.unlink()
 
 
-def test_an_upgrade_in_place_takes_the_socket_and_who_waits_along(world: World) -> None:
-    idle = world.connect()
+def test_an_upgrade_in_place_takes_the_socket_and_all_clients_along(world: World) -> None:
+    """Whoever waits for an answer, whoever is in the middle of asking, and whoever was told of the end."""
+    asking = world.connect()
+    asking.sendall(b'{"v": 1, "comm')
+    world.turns()
     waiting, _ = world.ask("upgrade")
     stopping, _ = world.ask("stop")
     world.admin.reply(3, ok=True, message="stopping")
     state = json.loads(json.dumps(world.admin.state()))
     fds = world.admin.fds()
-    assert len(fds) == 3
+    assert len(fds) == 4
     # What execve(2) leaves of the old program: the descriptors.
     kept = {fd: os.dup(fd) for fd in fds}
     world.admin.close(unlink=False)
@@ -491,7 +494,8 @@ def test_an_upgrade_in_place_takes_the_socket_and_who_waits_along(world: World) 
         os.close(copy)
     world.poller = Selector()
     world.admin = Admin.inherit(state, {"app": "new:app"}, world.poller, lambda: world.now)
-    assert replies(idle)[-1] is None
+    asking.sendall(b'and": "reload"}\n')
+    assert world.turns() == [ReloadAsked(f"srvctl reload {ME}", client=1)]
     world.admin.reply(2, ok=True, message="upgraded")
     assert replies(waiting)[0]["message"] == "upgraded"
     assert [reply["message"] for reply in replies(stopping)] == ["stopping"]

@@ -1,0 +1,77 @@
+"""What a master has from its start to its end, whichever version of srvctl it is by then.
+
+Made at the start, or taken over from the program that this process ran before. Held by the composition root.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from srvctl.ipc.lifeline import Lifeline
+from srvctl.supervisor.handover import Program
+from srvctl.supervisor.meeting_place import name_place
+from srvctl.systemd import Notifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """All of it.
+
+    Attributes:
+        program: What an upgrade runs.
+        running: What runs now, for an upgrade that has to go back to it.
+        notifier: The service manager.
+        place: The directory in which the workers find each other.
+        lifeline: What the children hold on to.
+    """
+
+    program: Program
+    running: Program
+    notifier: Notifier
+    place: str
+    lifeline: Lifeline
+
+    @classmethod
+    def fresh(cls, environ: MutableMapping[str, str]) -> Self:
+        """Return those of a new service.
+
+        Args:
+            environ: The environment; what is for the master alone is removed from it.
+        """
+        notifier = Notifier.from_environ(environ)
+        return cls(Program.installed(), Program.running(), notifier, name_place(environ), Lifeline())
+
+    def fds(self) -> list[int]:
+        """Return the descriptors that `inherit` takes over."""
+        return [self.lifeline.end, self.lifeline.held]
+
+    def export(self) -> dict[str, Any]:
+        """Return what `inherit` needs, and what a program that is gone back to does, as JSON."""
+        return {
+            "program": self.program.export(),
+            "former": self.running.export(),
+            "pythonpath": os.environ.get("PYTHONPATH"),
+            "notify": self.notifier.address.decode("latin-1"),
+            "place": self.place,
+            "lifeline": self.fds(),
+        }
+
+    @classmethod
+    def inherit(cls, state: Mapping[str, Any]) -> Self:
+        """Return those that another program exported.
+
+        Raises:
+            OSError: A descriptor did not come along.
+        """
+        return cls(
+            Program.restore(state["program"]),
+            Program.running(),
+            Notifier(state["notify"].encode("latin-1")),
+            state["place"],
+            Lifeline.inherit(*state["lifeline"]),
+        )
