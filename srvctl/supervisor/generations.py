@@ -51,6 +51,7 @@ class Generations:
     def __init__(self, first: Generation) -> None:
         self._known = {first.number: first}
         self.accepted = first
+        self.at_start = first.settings  #: those that need a restart are still in force
         self._are_closed = False
 
     def of(self, number: int) -> Generation:

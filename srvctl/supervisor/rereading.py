@@ -88,7 +88,7 @@ class Rereading:
         except BindError as error:
             yield SettingsRefused(generation, f"{error}.")
             return
-        notes = needs_restart(self._generations.accepted.settings, found)
+        notes = needs_restart(self._generations.at_start, found)
         yield SettingsRead(generation, policy_of(found, self._count_of(found)), notes)
 
 
