@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.broadcasting import BROADCASTING, Events, in_each, publishers
-from tests.support.server import ServerProcess
+from tests.support.server import BASIC, ServerProcess
 from tests.support.server_waits import wait_gone
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def serve(temporary: Path, *flags: str, workers: int = 2) -> ServerProcess:
+def serve(temporary: Path, *flags: str, workers: int = 2, target: str = BROADCASTING) -> ServerProcess:
+    """As where no service manager gives a directory; then /tmp is next."""
     return ServerProcess(
-        BROADCASTING,
-        *("--workers", str(workers), "--timeout-stream-shutdown", "0", *flags),
-        env={"TMPDIR": str(temporary)},
+        target,
+        *("--workers", str(workers), "--timeout-stream-shutdown", "0", "--control-socket", "none", *flags),
+        env={"RUNTIME_DIRECTORY": "", "TMPDIR": str(temporary)},
     )
 
 
@@ -206,7 +207,7 @@ def test_nothing_is_left_after_any_stop(temporary: Path, number: signal.Signals)
 
 
 def test_who_broadcasts_nothing_has_no_directory(temporary: Path) -> None:
-    with ServerProcess("tests.support.apps.basic:app", env={"TMPDIR": str(temporary)}) as server:
+    with serve(temporary, target=BASIC) as server:
         server.get()
         assert left(temporary) == []
 
