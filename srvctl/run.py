@@ -279,9 +279,18 @@ class _Instance:
             notifier=self._belongings.notifier,
             logger=logger,
             admin=self._admin,
-            on_commit=lambda generation: _configure_logs(generation.settings.log),
+            on_commit=self._obey_settings,
             upgrade=self._upgrading.begin,
         )
+
+    def _obey_settings(self, generation: Generation) -> None:
+        """Have this process, too, do as the settings of a reload say."""
+        try:
+            _configure_logs(generation.settings.log)
+        except ConfigError as error:  # a moment ago it could be opened
+            logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
+        if self._admin is not None:
+            self._admin.describe(self._about())
 
     # -- in a child ------------------------------------------------------------------------------------
 

@@ -108,6 +108,10 @@ class Admin:
         self._finish(found, Done(ok=ok, code=code, message=message, details=details, data=values))
         self._clients.settle(found)
 
+    def describe(self, about: Mapping[str, Any]) -> None:
+        """Say something else of the instance from now on, such as its addresses after a reload."""
+        self._about |= about
+
     # -- what the loop calls ---------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:

@@ -204,14 +204,23 @@ class Effects:
     def _change_generation(self, action: Commit | Discard | CloseListeners) -> None:
         match action:
             case Commit(generation=generation):
-                self._generations.commit(generation)
-                self._on_commit(self._generations.accepted)
+                self._commit(generation)
             case Discard(generation=generation):
                 self._rereading.cancel()
                 self._generations.discard(generation)
             case CloseListeners():
                 self._rereading.cancel()  # its child would outlive us if it waits for something
                 self._generations.close()
+
+    def _commit(self, generation: int) -> None:
+        before = self._generations.accepted.listeners
+        gone = self._generations.commit(generation)
+        self._on_commit(self._generations.accepted)
+        for listener in self._generations:
+            if listener not in before:
+                self._logger.info("Listening on %s, too.", listener.url)
+        for listener in gone:
+            self._logger.info("Not listening on %s any more.", listener.url)
 
     # -- everybody else --------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ import pytest
 from tests.support.apps.written import write_app
 from tests.support.client import Connection
 from tests.support.client_load import PATIENT, Load
-from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR, Gate, wait_gone
+from tests.support.supervised import Supervised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,9 +33,9 @@ def write_settings(folder: Path, text: str = "", binds: Iterable[str] = (FIRST,)
     return str(file)
 
 
-def serve(folder: Path, *flags: str) -> ServerProcess:
+def serve(folder: Path, *flags: str) -> Supervised:
     """A server with the settings of the file, and no others about addresses and workers."""
-    return ServerProcess(SITE, "-c", str(folder / "site.toml"), *flags, bind=None, cwd=folder)
+    return Supervised(SITE, "-c", str(folder / "site.toml"), *flags, bind=None, cwd=folder)
 
 
 def free_port() -> int:
@@ -118,6 +118,9 @@ def test_addresses_come_and_go_and_nobody_is_lost(tmp_path: Path) -> None:
         write_settings(tmp_path, binds=[FIRST, f"unix:{added}"])
         server.signal(signal.SIGHUP)
         server.wait_line("Reload done: generation 2")
+        server.wait_line(f"Listening on unix socket {re.escape(str(added))}, too")
+        server.wait_line(f"Not listening on http://127.0.0.1:{port} any more")
+        assert server.status()["binds"] == [server.url, f"unix socket {added}"]
         os.kill(old, signal.SIGCONT)
         for client in queued:
             with client:
@@ -135,8 +138,9 @@ def test_addresses_come_and_go_and_nobody_is_lost(tmp_path: Path) -> None:
 
         write_settings(tmp_path)
         server.signal(signal.SIGHUP)
-        server.wait_line("Reload done: generation 3")
+        server.wait_line("Not listening on unix socket")
         assert not added.exists()
+        assert server.status()["binds"] == [server.url]
         assert server.get().text == "new"
         assert not server.lines("WARNING|ERROR")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.support.apps.written import write_app
 from tests.support.client_load import PATIENT, Load
 from tests.support.server import BASIC, ServerProcess
-from tests.support.server_waits import Gate, wait_gone
+from tests.support.server_waits import FACTOR, Gate, wait_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,15 +99,16 @@ def test_a_stop_does_not_wait_for_a_slot_that_waits(tmp_path: Path) -> None:
 
 
 def test_workers_end_with_their_master() -> None:
-    """SIGKILL of the master: the kernel ends the workers, busy ones too, and the port is free."""
+    """SIGKILL of the master: the kernel ends workers, busy ones too, and mold, and the port is free."""
     with Gate() as gate, ServerProcess(BASIC, "--workers", "2") as server:
-        workers = server.wait_workers(2)
+        children = server.wait_workers(2) + server.molds()
+        assert len(children) == 3
         with server.connect() as client:
             client.send_get(f"/hold?gate={gate.port}")
             gate.wait_visitor()
             server.signal(signal.SIGKILL)
-            for pid in workers:
-                wait_gone(pid)
+            for pid in children:
+                wait_gone(pid, patience=1 * FACTOR)
             assert server.wait_exit() == -signal.SIGKILL
         with socket.create_server(("127.0.0.1", server.port)):
             pass
