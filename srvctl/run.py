@@ -18,7 +18,7 @@ from srvctl.ipc.naming import name_process
 from srvctl.logs import setup
 from srvctl.settings.binds import binds_of
 from srvctl.settings.instance import ledger_paths
-from srvctl.settings.keeping import flat
+from srvctl.settings.keeping import flat, in_force
 from srvctl.settings.service import Service
 from srvctl.supervisor import handover
 from srvctl.supervisor.admin import Admin
@@ -148,6 +148,7 @@ class _Instance:
         self._pid = os.getpid()
         self._poller = Poller(inbox)
         self._staff = Staff()
+        self._oom = OomWatch()
         self._admin: Admin | None = None
         self._upgrading = Upgrading(
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
@@ -170,7 +171,7 @@ class _Instance:
                 logger.warning(warning)
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
-            return self._supervise()
+            return int(self._master().run())
 
     def go_on(self, state: Mapping[str, Any], first: Event) -> Callable[[], int]:
         """Take over what is there; return what supervises it.
@@ -184,16 +185,17 @@ class _Instance:
         if state["admin"] is not None:
             self._admin = Admin.inherit(state["admin"], self._about(), self._poller)
             self._poller.add_clock(self._admin)
+        self._oom = OomWatch(since=state.get("oom"))
+        master = self._master()
 
         def supervise() -> int:
             with self._tidied_up():
-                return self._supervise(first)
+                return int(master.run(first))
 
         return supervise
 
-    def _supervise(self, first: Event | None = None) -> int:
-        code = Master(self._fleet, self._poller, self._effects(), logger, self._settle).run(first)
-        return int(code)
+    def _master(self) -> Master:
+        return Master(self._fleet, self._poller, self._effects(), logger, self._settle)
 
     @contextlib.contextmanager
     def _tidied_up(self) -> Iterator[None]:
@@ -218,7 +220,7 @@ class _Instance:
         return self._upgrading.make_way() if self._upgrading.is_due else None
 
     def _export(self) -> dict[str, Any]:
-        settings = self._generations.accepted.settings
+        settings = in_force(self._generations.accepted.settings, self._generations.at_start)
         pid_file = self._pid_file
         state = {
             **handover.head(),
@@ -231,6 +233,7 @@ class _Instance:
             "staff": self._staff.export(),
             "admin": self._admin.state() if self._admin is not None else None,
             "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
+            "oom": self._oom.seen,
             "fleet": self._fleet.export(),
         }
         return {**state, "descriptors": self._descriptors()}
@@ -275,7 +278,7 @@ class _Instance:
             rereading=Rereading(
                 self._poller, self._generations, self._read_again, _count, self._leave_master
             ),
-            obituaries=Obituaries(_ledger(self._instance, self._settings), OomWatch(), logger),
+            obituaries=Obituaries(_ledger(self._instance, self._settings), self._oom, logger),
             notifier=self._belongings.notifier,
             logger=logger,
             admin=self._admin,
@@ -298,6 +301,7 @@ class _Instance:
         """Close, in a child, what belongs to the master alone; nothing is told to those it shares it with."""
         self._poller.close()
         self._staff.abandon()
+        self._upgrading.abandon()
         if self._admin is not None:
             self._admin.close(unlink=False)
         if self._pid_file is not None:

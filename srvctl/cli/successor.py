@@ -43,6 +43,7 @@ def succeed(argv: Sequence[str], task: str) -> int:
     """
     name, _, descriptor = task.partition(":")
     left = int(descriptor)
+    os.set_inheritable(left, False)
     if name == REHEARSE:
         return _rehearse(argv, handover.decode(handover.read(left)))
     return _go_on(argv, left, is_back=name == GO_BACK)
@@ -142,6 +143,10 @@ def _fall_back(left: int, spares: Mapping[int, int], error: BaseException, *, is
         sys.stderr.write(details)
         sys.stderr.flush()
     staff = state.get("staff", {})
+    for fd in _not_for_caretaking(state):
+        for copy in {fd, spares.get(fd, fd)}:
+            with contextlib.suppress(OSError):
+                os.close(copy)
     return tend(_pids(staff.get("workers", [])), _pids(staff.get("molds", [])))
 
 
@@ -156,6 +161,15 @@ def _become_former(state: dict[str, Any], spares: Mapping[int, int]) -> None:
     program = Program.restore(state["former"])
     flush()
     os.execve(program.executable, program.argv, program.environ(GO_BACK, left, os.environ))  # noqa: S606
+
+
+def _not_for_caretaking(state: Mapping[str, Any]) -> list[int]:
+    """Return the descriptors whose other sides would wait for something that never comes."""
+    admin = state.get("admin") or {}
+    clients = admin.get("clients", {}).get("clients", [])
+    listeners = state.get("generation", {}).get("listeners", [])
+    control = [admin["listener"]] if admin else []
+    return [*control, *(client["fd"] for client in clients), *(listener["fd"] for listener in listeners)]
 
 
 def _pids(children: Sequence[Mapping[str, Any]]) -> list[int]:

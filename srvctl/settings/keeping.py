@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from srvctl.settings.catalog import catalog
+from srvctl.settings.option import Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 def flat(settings: Settings) -> dict[str, Any]:
     """Return every value by its dotted key, as JSON."""
     return {key: attrgetter(key)(settings) for key in catalog()}
+
+
+def in_force(accepted: Settings, at_start: Settings) -> Settings:
+    """Return what a master obeys: what a reload brought, but what needs a restart as it was at the start."""
+    restart = [key for key, setting in catalog().items() if setting.option.change is Change.RESTART]
+    return _with(accepted, {key: attrgetter(key)(at_start) for key in restart})
 
 
 def kept(values: Mapping[str, Any], current: Settings) -> tuple[Settings, tuple[str, ...]]:
@@ -38,10 +45,12 @@ def kept(values: Mapping[str, Any], current: Settings) -> tuple[Settings, tuple[
     changed = [key for key, value in typed.items() if value != attrgetter(key)(current)]
     if changed:
         notes.append(f"Settings have changed; a reload brings the new ones: {', '.join(changed)}.")
+    return _with(current, typed), tuple(notes)
+
+
+def _with(settings: Settings, values: Mapping[str, object]) -> Settings:
     groups: dict[str, dict[str, Any]] = {}
-    for key, value in typed.items():
+    for key, value in values.items():
         groups.setdefault(catalog()[key].group, {})[catalog()[key].name] = value
-    settings = replace(
-        current, **{group: replace(getattr(current, group), **found) for group, found in groups.items()}
-    )
-    return settings, tuple(notes)
+    changed = {group: replace(getattr(settings, group), **found) for group, found in groups.items()}
+    return replace(settings, **changed)

@@ -32,20 +32,26 @@ class OomWatch:
 
     __slots__ = ("_files", "_last", "_total")
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), *, since: int | None = None) -> None:
         """Begin to count.
 
         Args:
             root: Where /proc and /sys are looked for.
+            since: What another watch, of the same process, had `seen`.
         """
         self._files = _counters(root)
-        self._last = self._count() or 0
+        self._last = since if since is not None else self._count() or 0
         self._total = 0
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files of the kernel that are read; none where it does not count."""
         return self._files
+
+    @property
+    def seen(self) -> int:
+        """The kernel's count as of the last `delta`."""
+        return self._last
 
     def delta(self) -> int:
         """Return how many were killed since the last call, or since the watch began."""

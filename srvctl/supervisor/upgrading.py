@@ -131,6 +131,13 @@ class Upgrading:
             os.close(self._answer)
             self._answer = None
 
+    def abandon(self) -> None:
+        """Close a forked child's copies of what belongs to the master."""
+        if self._rehearsal is not None:
+            self._rehearsal.abandon()
+        if self._answer is not None:
+            os.close(self._answer)
+
     def next_deadline(self) -> float | None:
         """Return when the rehearsal has taken too long."""
         return self._rehearsal.deadline if self._rehearsal is not None else None
@@ -255,6 +262,11 @@ class _Rehearsal:
         self._ended = None
         self._close()
         self._kill()
+
+    def abandon(self) -> None:
+        """Close a forked child's copy, without telling the poller, which it shares with the master."""
+        if self._pipe is not None:
+            os.close(self._pipe)
 
     def _kill(self) -> None:
         if self.pid is not None:

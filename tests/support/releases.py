@@ -49,3 +49,7 @@ class Releases:
         new = self._directory / "new"
         new.symlink_to(home)
         new.rename(self._link)
+
+    def remove(self, version: str) -> None:
+        """Remove a copy."""
+        shutil.rmtree(self._directory / version)
