@@ -76,7 +76,8 @@ def serve(service: Service, reread: Callable[[], Settings | str]) -> int:
     name_process(naming.MASTER)
     pid_file = PidFile.take(settings.server.pid_file) if settings.server.pid_file is not None else None
     try:
-        return _Instance(service, reread, inbox, pid_file, Belongings.fresh(os.environ)).start()
+        belongings = Belongings.fresh(os.environ, for_others=_have_workers_another_user(settings))
+        return _Instance(service, reread, inbox, pid_file, belongings).start()
     finally:
         if pid_file is not None:
             pid_file.release()
@@ -357,6 +358,10 @@ def _configure_logs(log: LogSettings) -> None:
         access_format=log.access_format,
         access_file=log.access_file,
     )
+
+
+def _have_workers_another_user(settings: Settings) -> bool:
+    return settings.workers.user is not None and os.geteuid() == 0  # anybody else cannot change it
 
 
 def _count(settings: Settings) -> int:
