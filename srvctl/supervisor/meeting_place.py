@@ -9,6 +9,7 @@ the next master removes them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -25,60 +26,75 @@ _PREFIX: Final = "srvctl-broadcast-"
 _LONGEST_PARENT: Final = 48
 
 
-def name_place(environ: Mapping[str, str]) -> str:
+def name_place(environ: Mapping[str, str], *, for_others: bool = False) -> str:
     """Return the path of a directory that does not exist yet, and remove what earlier masters left beside it.
 
     Args:
         environ: ``RUNTIME_DIRECTORY`` is used where the service manager gives one.
+        for_others: The workers run as another user than the master, and must be able to make it.
     """
-    parent = next(_parents(environ), "/tmp")  # noqa: S108 - the name is random, the directory private
+    parents = _parents(environ, for_others=for_others)
+    parent = next(parents, "/tmp")  # noqa: S108 - the name is random, the directory private
     _remove_left_behind(parent)
     return f"{parent}/{_PREFIX}{secrets.token_hex(8)}"
 
 
 def remove_place(path: str) -> None:
     """Remove the directory with everything in it; it need not exist."""
-    with contextlib.suppress(OSError):
-        if _is_ours(path):
-            _clear(path)
+    with contextlib.suppress(OSError), _opened(path) as directory:
+        _clear(path, directory)
 
 
-def _parents(environ: Mapping[str, str]) -> Iterator[str]:
+def _parents(environ: Mapping[str, str], *, for_others: bool) -> Iterator[str]:
     given = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    for parent in (given, tempfile.gettempdir(), "/tmp", "/dev/shm"):  # noqa: S108 - as above
+    for parent in (given, _temporary(), "/tmp", "/dev/shm"):  # noqa: S108 - as above
         fits = parent.startswith("/") and len(os.fsencode(parent)) <= _LONGEST_PARENT
-        if fits and os.access(parent, os.W_OK | os.X_OK):
+        if fits and os.access(parent, os.W_OK | os.X_OK) and (not for_others or _is_for_all(parent)):
             yield parent
 
 
-def _is_ours(path: str) -> bool:
-    found = os.lstat(path)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+def _is_for_all(directory: str) -> bool:
+    return Path(directory).stat().st_mode & stat.S_IWOTH != 0
+
+
+def _temporary() -> str:
+    """Return the system's directory for temporary files; none where every disk is full, for it is tried."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return ""
 
 
 def _remove_left_behind(parent: str) -> None:
     with contextlib.suppress(OSError):
         for path in Path(parent).glob(f"{_PREFIX}*"):
-            with contextlib.suppress(OSError):
-                if _is_ours(str(path)):
-                    _remove_unless_held(str(path))
+            with contextlib.suppress(OSError), _opened(str(path)) as directory:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where a worker is in it
+                _clear(str(path), directory)
 
 
-def _remove_unless_held(path: str) -> None:
-    """Remove a directory that no worker is in.
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open a directory that is ours, or as root that of any user: its workers may be somebody else.
 
     Raises:
-        OSError: One is.
+        OSError: It is not.
     """
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _clear(path)
+        if os.geteuid() not in {0, os.fstat(directory).st_uid}:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+        yield directory
     finally:
         os.close(directory)
 
 
-def _clear(path: str) -> None:
-    for file in os.listdir(path):  # noqa: PTH208 - names are what is needed
-        Path(path, file).unlink(missing_ok=True)
+def _clear(path: str, directory: int) -> None:
+    """Remove a directory and the files in it.
+
+    By descriptor: whoever owns it might put a link to somebody else's directory in its place.
+    """
+    for file in os.listdir(directory):  # noqa: PTH208 - pathlib takes no descriptor
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file, dir_fd=directory)
     Path(path).rmdir()

@@ -57,12 +57,15 @@ class Rereading:
 
     def begin(self, generation: int) -> Event | None:
         """Start a child; return an event if that fails."""
-        reader, writer = os.pipe()
+        try:
+            reader, writer = os.pipe()
+        except OSError as error:
+            return _refused(generation, error)
         try:
             pid = fork_child(self._leave_master, lambda: _send(writer, self._read))
         except OSError as error:
             os.close(reader)
-            return SettingsRefused(generation, f"No process to read them: {error.strerror}.")
+            return _refused(generation, error)
         finally:
             os.close(writer)
         os.set_blocking(reader, False)
@@ -90,6 +93,10 @@ class Rereading:
             return
         notes = needs_restart(self._generations.at_start, found)
         yield SettingsRead(generation, policy_of(found, self._count_of(found)), notes)
+
+
+def _refused(generation: int, error: OSError) -> SettingsRefused:
+    return SettingsRefused(generation, f"No process to read them: {error.strerror}.")
 
 
 class _Reader:
