@@ -37,14 +37,16 @@ class Belongings:
     lifeline: Lifeline
 
     @classmethod
-    def fresh(cls, environ: MutableMapping[str, str]) -> Self:
+    def fresh(cls, environ: MutableMapping[str, str], *, for_others: bool) -> Self:
         """Return those of a new service.
 
         Args:
             environ: The environment; what is for the master alone is removed from it.
+            for_others: The workers run as another user.
         """
         notifier = Notifier.from_environ(environ)
-        return cls(Program.installed(), Program.running(), notifier, name_place(environ), Lifeline())
+        place = name_place(environ, for_others=for_others)
+        return cls(Program.installed(), Program.running(), notifier, place, Lifeline())
 
     def fds(self) -> list[int]:
         """Return the descriptors that `inherit` takes over."""

@@ -94,7 +94,7 @@ def _clear(path: str, directory: int) -> None:
 
     By descriptor: whoever owns it might put a link to somebody else's directory in its place.
     """
-    for file in os.listdir(directory):  # noqa: PTH208 - pathlib takes no descriptor
+    for file in os.listdir(directory):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file, dir_fd=directory)
     Path(path).rmdir()

@@ -9,11 +9,13 @@ import os
 import pwd
 import re
 import resource
+import tempfile
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGSTOP
 
 import pytest
 
+from tests.support.broadcasting import BROADCASTING, in_each, publishers
 from tests.support.privileged import lacking, status_of
 from tests.support.server import BASIC, ServerProcess
 from tests.support.server_waits import wait_gone
@@ -109,3 +111,21 @@ def test_a_user_there_is_not_ends_the_start() -> None:
         )
         assert server.wait_exit() in {3, 78}
         assert not server.lines("running on")
+
+
+def test_workers_of_another_user_hear_each_other() -> None:
+    """The master's own directory is none of theirs; what they make elsewhere does not outlive the master."""
+    flags = ("--user", "nobody", "--workers", "2", "--timeout-stream-shutdown", "0")
+    if is_refused(*flags):
+        return
+    with tempfile.TemporaryDirectory(dir="/tmp") as path:
+        Path(path).chmod(0o1777)
+        with ServerProcess(BROADCASTING, *flags, env={"TMPDIR": path}) as server:
+            pids = server.wait_workers(2)
+            with in_each(server, "room", pids) as streams, publishers(server, pids) as [publisher, _]:
+                publisher.publish("room", "hello")
+                assert [stream.read() for stream in streams] == ["hello", "hello"]
+            assert len(list(Path(path).iterdir())) == 1
+            assert server.stop() == 0
+            assert not server.lines("ERROR|WARNING")
+        assert list(Path(path).iterdir()) == []

@@ -71,3 +71,15 @@ def test_a_parent_that_cannot_be_used_is_passed_over(given: str, monkeypatch: py
     place = name_place({"RUNTIME_DIRECTORY": given})
     assert len(place) < 90
     assert os.access(Path(place).parent, os.W_OK)
+
+
+def test_workers_of_another_user_meet_where_anybody_may_make_a_directory(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a service manager gives belongs to the master's user."""
+    monkeypatch.setattr(tempfile, "tempdir", str(parent))
+    (parent / "own").mkdir(mode=0o755)
+    environ = {"RUNTIME_DIRECTORY": str(parent / "own")}
+    parent.chmod(0o1777)
+    assert Path(name_place(environ)).parent == parent / "own"
+    assert Path(name_place(environ, for_others=True)).parent == parent
