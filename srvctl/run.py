@@ -75,6 +75,8 @@ def serve(service: Service, reread: Callable[[], Settings | str]) -> int:
     become_subreaper()
     name_process(naming.MASTER)
     pid_file = PidFile.take(settings.server.pid_file) if settings.server.pid_file is not None else None
+    if pid_file is not None and pid_file.warning:
+        logger.warning("%s", pid_file.warning)
     try:
         belongings = Belongings.fresh(os.environ, for_others=_have_workers_another_user(settings))
         return _Instance(service, reread, inbox, pid_file, belongings).start()
