@@ -14,6 +14,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from srvctl.errors import ExitCode
 from srvctl.ipc.forking import die_with
 from srvctl.logs.streams import flush
 from srvctl.supervisor import handover
@@ -112,7 +113,11 @@ class Upgrading:
         os.dup2(writer, 2)
         _pass_on([left, *state["descriptors"]])
         program = self._program
-        os.execve(program.executable, program.argv, program.environ(REHEARSE, left, os.environ))  # noqa: S606
+        try:
+            os.execve(program.executable, program.argv, program.environ(REHEARSE, left, os.environ))  # noqa: S606
+        except OSError as error:
+            os.write(2, f"{program.executable} cannot be run: {error.strerror}".encode(errors="replace"))
+        return ExitCode.INTERNAL
 
     def _rehearsed(self, reason: str, details: str) -> Iterator[Event]:
         self._rehearsal = None
