@@ -68,7 +68,9 @@ class Crew:
             why: For the ledger.
             last: No other worker takes over its listeners.
         """
-        if worker.is_ready:
+        if worker.is_ready and worker.health.is_deaf:
+            self.retire_by_signal(worker, why)
+        elif worker.is_ready:
             worker.asked_by = why
             self._state.orders.give(Drain(worker.number, last=last))
             self.draining(worker)

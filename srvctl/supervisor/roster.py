@@ -29,6 +29,7 @@ class Health:
         probe: Number of the probe it has not answered yet; 0 for none.
         probe_due: When it is to be probed, or has not answered in time.
         probe_failures: Probes in a row that failed.
+        is_deaf: Its last probe got no answer at all, so that it may not read what it is sent.
     """
 
     reading: Reading | None = None
@@ -38,6 +39,7 @@ class Health:
     probe: int = 0
     probe_due: float = 0.0
     probe_failures: int = 0
+    is_deaf: bool = False
 
 
 @dataclass(slots=True)

@@ -133,6 +133,7 @@ class Watch:
         """
         if answer.probe != worker.health.probe:
             return None
+        worker.health.is_deaf = False
         wrong = answer.details or f"status {answer.status}"
         if 0 < answer.status < _UNWELL:
             wrong = ""
@@ -179,6 +180,7 @@ class Watch:
         elif state.probe and self._trusted_since + _PROBE_GRACE > now:
             pass  # the master slept: the answer may be there and not have been read yet
         elif state.probe:
+            state.is_deaf = True
             self._count_probe(worker, "no answer", now, health)
         else:
             self.probe_now(worker, health, now)

@@ -1,12 +1,13 @@
-"""Every decision of the master as a plain call: an event and the time go in, actions come out.
+"""Every decision of the master as a plain call: boot, deaths, scaling, the end. Without molds and looks.
 
-In these scenes workers are numbered in the order of their spawning, and worker n has the pid 1000 + n. `tell`
-returns the actions without the lines of the log; those are in `lines`.
+Those, and reloads, have files of their own beside this one.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,112 +21,61 @@ from srvctl.supervisor.actions import (
     Kill,
     Log,
     Milestone,
+    Record,
     Severity,
     Spawn,
+    Upgrade,
 )
 from srvctl.supervisor.backoff import Backoff
 from srvctl.supervisor.events import (
     BootFailed,
     ChannelBroken,
     Event,
-    Forked,
-    ReloadAsked,
+    MoldExited,
+    MoldForked,
+    Probed,
     ScaleAsked,
     SpawnFailed,
     Started,
     StopAsked,
     TimePassed,
+    UpgradeAsked,
+    Upgraded,
+    UpgradeRefused,
     WorkerDraining,
     WorkerExited,
     WorkerReady,
 )
-from srvctl.supervisor.fleet import Fleet, FleetPolicy, Phase
-from tests.support.kernel import Kernel
+from srvctl.supervisor.fleet import Fleet, Phase
+from tests.support.scene import (
+    FEWER,
+    INT,
+    MORE,
+    POLICY,
+    QUIT,
+    READY,
+    RELOAD,
+    RELOADED,
+    RELOADING,
+    START,
+    STOPPING,
+    TERM,
+    Scene,
+    booting,
+    died,
+    exited,
+    forked,
+    serving,
+    up,
+)
 
-POLICY = FleetPolicy(count=2, boot=30.0, drain=20.0, term=5.0)
-START = 100.0
-
-TERM = StopAsked("SIGTERM")
-INT = StopAsked("SIGINT")
-QUIT = StopAsked("SIGQUIT", immediately=True)
-RELOAD = ReloadAsked("SIGHUP")
-MORE = ScaleAsked("SIGTTIN", +1)
-FEWER = ScaleAsked("SIGTTOU", -1)
-
-STOPPING: list[Action] = [Announce(Milestone.STOPPING), CloseListeners()]
-READY = Announce(Milestone.READY)
-RELOADING = Announce(Milestone.RELOADING)
-RELOADED = Announce(Milestone.RELOADED)
-
-
-def forked(*workers: int) -> list[Event]:
-    return [Forked(worker, 1000 + worker) for worker in workers]
-
-
-def up(*workers: int) -> list[Event]:
-    """Forked, and after all are forked, ready."""
-    return [*forked(*workers), *map(WorkerReady, workers)]
-
-
-def exited(*workers: int) -> list[Event]:
-    return [WorkerExited(worker, "exit code 0") for worker in workers]
-
-
-def died(worker: int) -> Event:
-    return WorkerExited(worker, "killed by SIGSEGV")
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def assert_same_members(actions: list[Action], expected: list[Action]) -> None:
     """Compare without order, where it says nothing."""
     assert sorted(map(repr, actions)) == sorted(map(repr, expected))
-
-
-class Scene:
-    """A fleet and a clock."""
-
-    def __init__(self, count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY) -> None:
-        self.fleet = Fleet(replace(policy, count=count, max_surge=max_surge), chance=lambda: 0.0)
-        self.now = START
-        self.lines: list[Log] = []  #: of the last `tell`
-
-    def tell(self, *events: Event) -> list[Action]:
-        """Return what is done about the events, log lines apart."""
-        actions = [action for event in events for action in self.fleet.handle(event, self.now)]
-        self.lines = [action for action in actions if isinstance(action, Log)]
-        return [action for action in actions if not isinstance(action, Log)]
-
-    def after(self, seconds: float, *events: Event) -> list[Action]:
-        """Let time pass, then tell."""
-        self.now += seconds
-        return self.tell(*events or (TimePassed(),))
-
-    @property
-    def texts(self) -> list[str]:
-        return [line.text for line in self.lines]
-
-    @property
-    def errors(self) -> list[str]:
-        return [line.text for line in self.lines if line.severity is Severity.ERROR]
-
-    def due(self) -> float | None:
-        """Seconds until the next deadline."""
-        deadline = self.fleet.next_deadline()
-        return None if deadline is None else deadline - self.now
-
-
-def booting(count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY) -> Scene:
-    """Workers 1…count exist and boot."""
-    scene = Scene(count, max_surge, policy)
-    scene.tell(Started(), *forked(*range(1, count + 1)))
-    return scene
-
-
-def serving(count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY) -> Scene:
-    """Workers 1…count serve the slots 0…count-1."""
-    scene = booting(count, max_surge, policy)
-    scene.tell(*map(WorkerReady, range(1, count + 1)))
-    assert scene.fleet.phase is Phase.RUNNING
-    return scene
 
 
 # -- the first boot ----------------------------------------------------------------------------------------
@@ -268,6 +218,27 @@ def test_a_worker_that_hangs_after_its_explanation_is_one_failure() -> None:
     assert scene.errors == []
 
 
+def test_a_worker_explains_itself_once() -> None:
+    """Whoever repeats it does not make it worse, nor the log longer."""
+    scene = booting()
+    scene.tell(WorkerReady(1), BootFailed(2, "no"))
+    assert scene.tell(BootFailed(2, "no"), BootFailed(2, "no")) == []
+    assert scene.lines == []
+    assert scene.tell(*exited(2)) == [Spawn(3, 1, 1)]
+
+
+def test_a_traceback_is_not_repeated_all_night() -> None:
+    """The slot fails on, its message is enough."""
+    scene = booting()
+    scene.tell(WorkerReady(1), BootFailed(2, "no", "Traceback ..."), *exited(2), *forked(3))
+    scene.tell(BootFailed(3, "no", "Traceback ..."))
+    assert scene.lines == [Log(Severity.ERROR, "no (as before)")]
+    scene.tell(*exited(3))
+    scene.after(0.5)
+    scene.tell(*forked(4), BootFailed(4, "not even that", "Traceback ..."))
+    assert scene.lines == [Log(Severity.ERROR, "not even that", "Traceback ...")]
+
+
 def test_a_refused_fork_of_a_service_that_works_is_tried_again() -> None:
     """Like any failure: at once, then with waits."""
     scene = serving()
@@ -327,7 +298,7 @@ def test_a_worker_that_drains_by_itself_is_replaced_at_once() -> None:
     assert scene.tell(WorkerDraining(1)) == [Spawn(3, 0, 1)]
     assert scene.lines == [Log(Severity.INFO, "Worker [1001] drains by itself; slot 0 gets a new one.")]
     assert scene.tell(*up(3), *exited(1)) == []
-    assert scene.lines == [Log(Severity.INFO, "Worker [1001] ended (exit code 0).")]
+    assert scene.lines == []
 
 
 def test_a_worker_that_breaks_its_channel_has_to_go() -> None:
@@ -349,7 +320,14 @@ def test_a_slot_whose_workers_keep_breaking_their_channel_waits() -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [*up(99), BootFailed(99, "?"), WorkerDraining(99), ChannelBroken(99, "?"), *exited(99)],
+    [
+        *up(99),
+        BootFailed(99, "?"),
+        WorkerDraining(99),
+        ChannelBroken(99, "?"),
+        Probed(99, 1, 200),
+        *exited(99),
+    ],
     ids=lambda event: type(event).__name__,
 )
 def test_the_last_words_of_a_worker_that_is_gone_are_ignored(event: Event) -> None:
@@ -359,237 +337,13 @@ def test_the_last_words_of_a_worker_that_is_gone_are_ignored(event: Event) -> No
     assert scene.lines == []
 
 
-@pytest.mark.parametrize("late", [WorkerReady(2), BootFailed(2, "?"), WorkerDraining(2)])
+@pytest.mark.parametrize("late", [WorkerReady(2), BootFailed(2, "?"), WorkerDraining(2), Probed(2, 1, 500)])
 def test_what_a_worker_says_after_it_was_told_to_go_is_ignored(late: Event) -> None:
     """It drains, and may say so; nothing else matters any more."""
     scene = serving()
     scene.tell(FEWER)
     assert scene.tell(late) == []
     assert scene.lines == []
-
-
-# -- reload ------------------------------------------------------------------------------------------------
-
-
-def test_a_reload_replaces_one_worker_at_a_time() -> None:
-    """A new one boots, is ready, the old one drains; then the next slot. All lines of the log with it."""
-    scene = serving()
-    handle = scene.fleet.handle
-    assert handle(RELOAD, 101.0) == [
-        RELOADING,
-        Log(Severity.INFO, "Received SIGHUP, reloading: generation 2 is on its way."),
-        Spawn(3, 0, 2),
-    ]
-    assert handle(Forked(3, 1003), 101.0) == []
-    assert handle(WorkerReady(3), 102.0) == [Drain(1), Spawn(4, 1, 2)]
-    assert handle(Forked(4, 1004), 102.0) == []
-    assert handle(WorkerReady(4), 103.0) == [
-        Drain(2),
-        Log(Severity.INFO, "Reload done: generation 2 runs in 2 workers."),
-        RELOADED,
-    ]
-    assert scene.fleet.generation == 2
-    assert handle(WorkerExited(1, "exit code 0"), 104.0) == [
-        Log(Severity.INFO, "Worker [1001] ended (exit code 0).")
-    ]
-
-
-def test_workers_that_drain_do_not_hold_up_the_reload() -> None:
-    """A slow download costs memory for a while, not the reload."""
-    scene = serving(count=3)
-    assert scene.tell(RELOAD) == [RELOADING, Spawn(4, 0, 2)]
-    assert scene.tell(*up(4)) == [Drain(1), Spawn(5, 1, 2)]
-    assert scene.tell(*up(5)) == [Drain(2), Spawn(6, 2, 2)]
-    assert scene.tell(*up(6)) == [Drain(3), RELOADED]
-
-
-def test_a_larger_surge_replaces_as_many_at_a_time() -> None:
-    """With a surge of 2 there are always two on their way."""
-    scene = serving(count=4, max_surge=2)
-    assert scene.tell(RELOAD) == [RELOADING, Spawn(5, 0, 2), Spawn(6, 1, 2)]
-    assert scene.tell(*forked(5, 6), WorkerReady(6)) == [Drain(2), Spawn(7, 2, 2)]
-    assert scene.tell(*up(7)) == [Drain(3), Spawn(8, 3, 2)]
-    assert scene.tell(WorkerReady(5)) == [Drain(1)]
-    assert scene.tell(*up(8)) == [Drain(4), RELOADED]
-
-
-def test_a_surge_larger_than_the_service_replaces_all_at_once() -> None:
-    """There is one new worker for each slot, not more."""
-    scene = serving(count=2, max_surge=5)
-    assert scene.tell(RELOAD) == [RELOADING, Spawn(3, 0, 2), Spawn(4, 1, 2)]
-    assert scene.tell(*up(3, 4)) == [Drain(1), Drain(2), RELOADED]
-
-
-def test_the_new_generation_stays_after_a_reload() -> None:
-    """A worker that dies later is replaced by one of the accepted code."""
-    scene = serving(count=1)
-    scene.tell(RELOAD, *up(2))
-    assert scene.tell(died(2)) == [Spawn(3, 0, 2)]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "end", "orders"),
-    [
-        pytest.param(
-            1.0, [BootFailed(3, "No module named 'shop'."), *exited(3)], [Kill(3, "TERM")], id="explained"
-        ),
-        pytest.param(1.0, [died(3)], [], id="silent"),
-        pytest.param(30.0, [TimePassed()], [Kill(3, "KILL")], id="late"),
-    ],
-)
-def test_new_code_that_does_not_come_up_leaves_the_old_workers_alone(
-    seconds: float, end: list[Event], orders: list[Action]
-) -> None:
-    """The failure is announced; a later reload works."""
-    scene = serving()
-    scene.tell(RELOAD, *forked(3))
-    text = "Reload failed: the new code does not run. The old workers go on."
-    assert_same_members(scene.after(seconds, *end), [*orders, Announce(Milestone.RELOAD_FAILED, text)])
-    assert scene.errors[-1] == text
-    assert scene.fleet.generation == 1
-    scene.tell(*exited(3))
-    assert scene.tell(RELOAD) == [RELOADING, Spawn(4, 0, 3)]
-    assert scene.tell(*up(4)) == [Drain(1), Spawn(5, 1, 3)]
-    assert scene.tell(*up(5)) == [Drain(2), RELOADED]
-
-
-def test_a_refused_fork_ends_a_reload() -> None:
-    """The machine has no room for a surge; what serves goes on."""
-    scene = serving()
-    scene.tell(RELOAD)
-    done = scene.tell(SpawnFailed(3, "no memory"))
-    assert [type(action) for action in done] == [Announce]
-    assert scene.errors[0] == "Could not start a worker: no memory."
-    assert scene.errors[1].startswith("Reload failed")
-
-
-def test_a_failed_reload_says_how_far_it_came() -> None:
-    """Workers that already run the new code serve; they stay, and the operator is told."""
-    scene = serving(count=3)
-    scene.tell(RELOAD, *up(4), *forked(5))
-    (announced,) = scene.tell(died(5))
-    assert isinstance(announced, Announce)
-    assert announced.milestone is Milestone.RELOAD_FAILED
-    assert announced.status.endswith(" 1 of 3 workers already run the new code.")
-
-
-def test_a_failed_reload_ends_its_other_new_workers() -> None:
-    """What boots with the new code is not wanted any more; the end of it is no error."""
-    scene = serving(count=2, max_surge=2)
-    scene.tell(RELOAD, *forked(3, 4))
-    text = "Reload failed: the new code does not run. The old workers go on."
-    assert_same_members(scene.tell(died(3)), [Kill(4, "TERM"), Announce(Milestone.RELOAD_FAILED, text)])
-    assert scene.tell(BootFailed(4, "No module named 'shop'."), *exited(4)) == []
-    assert scene.errors == []
-
-
-def test_a_failed_reload_ends_new_workers_that_were_not_forked_yet() -> None:
-    """The kernel refuses one fork and grants the next: the second must not outlive the reload."""
-    scene = serving(count=2, max_surge=2)
-    scene.tell(RELOAD, SpawnFailed(3, "no memory"))
-    assert scene.tell(*forked(4)) == [Kill(4, "TERM")]
-
-
-@pytest.mark.parametrize("moment", ["booting", "reloading"])
-def test_reloads_asked_for_meanwhile_become_exactly_one_more(moment: str) -> None:
-    """The code may have changed since the workers in progress read it; once more is enough."""
-    scene = booting(count=1) if moment == "booting" else serving(count=1)
-    if moment == "reloading":
-        scene.tell(RELOAD, *forked(2))
-    newest = 1 if moment == "booting" else 2
-    assert scene.tell(RELOAD, RELOAD, RELOAD) == []
-    assert scene.texts == ["Received SIGHUP, reloading again after this."] * 3
-    done = scene.tell(WorkerReady(newest))
-    assert done[-2:] == [RELOADING, Spawn(newest + 1, 0, newest + 1)]
-    assert scene.tell(*up(newest + 1)) == [Drain(newest), RELOADED]
-
-
-def test_a_reload_waits_for_one_that_fails_too() -> None:
-    """The code may have been mended meanwhile."""
-    scene = serving(count=1)
-    scene.tell(RELOAD, *forked(2), RELOAD)
-    done = scene.tell(died(2))
-    assert [type(action) for action in done] == [Announce, Announce, Spawn]
-    assert done[1:] == [RELOADING, Spawn(3, 0, 3)]
-
-
-def test_a_slot_in_backoff_gets_the_new_code_at_once() -> None:
-    """New code may be what the slot waits for; only then do the others follow."""
-    scene = serving()
-    scene.tell(died(1), *up(3), died(3))
-    assert scene.due() == 0.5
-    assert scene.tell(RELOAD) == [RELOADING, Spawn(4, 0, 2)]
-    assert scene.tell(*up(4)) == [Spawn(5, 1, 2)]
-    assert scene.tell(*up(5)) == [Drain(2), RELOADED]
-
-
-def test_new_code_that_dies_as_soon_as_it_serves_does_not_get_everywhere() -> None:
-    """Healthy old workers are not given up for it, one slot after the other."""
-    kernel = Kernel(replace(POLICY, count=4))
-    kernel.start()
-    kernel.rest()
-    kernel.happen(RELOAD)
-    for _ in range(200):
-        kernel.wait(0.1)
-        kernel.obey()
-        for process in list(kernel.processes.values()):
-            if process.generation > 1 and process.serves:
-                kernel.end(process, "killed by SIGSEGV")
-            elif process.generation > 1 and process.stays:
-                kernel.become_ready(process)
-    assert sum(process.generation == 1 and process.serves for process in kernel.processes.values()) >= 2
-
-
-def test_an_old_worker_that_dies_during_a_reload_is_followed_by_new_code() -> None:
-    """It is not restarted only to be replaced."""
-    scene = serving()
-    scene.tell(RELOAD, *forked(3))
-    assert scene.tell(died(2)) == [Spawn(4, 1, 2)]
-    assert scene.tell(*up(4)) == []
-    assert scene.tell(WorkerReady(3)) == [Drain(1), RELOADED]
-
-
-def test_an_old_worker_that_dies_beside_its_replacement_needs_no_other() -> None:
-    """The slot has one that will serve soon."""
-    scene = serving()
-    scene.tell(RELOAD, *forked(3))
-    assert scene.tell(died(1)) == []
-    assert scene.tell(WorkerReady(3)) == [Spawn(4, 1, 2)]
-
-
-def test_a_reload_helps_a_service_that_is_only_half_up() -> None:
-    """New code is what a slot that never came up waits for."""
-    scene = Scene()
-    scene.tell(Started(), *up(1), *forked(2))
-    assert scene.tell(RELOAD) == []
-    done = scene.tell(BootFailed(2, "no"), *exited(2))
-    assert RELOADING in done
-    assert any(isinstance(action, Spawn) and action.generation == 2 for action in done)
-
-
-def test_a_reload_forgets_the_failures_of_the_old_code() -> None:
-    """The first death under the new code is the first again."""
-    scene = serving()
-    scene.tell(died(1), *up(3), died(3), RELOAD, *up(4), *up(5))
-    assert scene.tell(died(4)) == [Spawn(6, 0, 2)]
-
-
-def test_a_failed_reload_leaves_an_old_worker_that_still_boots_alone() -> None:
-    """It has nothing to do with the new code."""
-    scene = serving()
-    scene.tell(died(1), *forked(3), RELOAD, *forked(4))
-    assert [type(action) for action in scene.tell(died(4))] == [Announce]
-    assert scene.tell(WorkerReady(3)) == []
-
-
-def test_an_old_worker_that_still_boots_is_replaced_when_it_serves() -> None:
-    """Two workers never boot in one slot."""
-    scene = serving()
-    scene.tell(died(1), *forked(3))
-    assert scene.tell(RELOAD) == [RELOADING, Spawn(4, 1, 2)]
-    assert scene.tell(*up(4)) == [Drain(2)]
-    assert scene.tell(WorkerReady(3)) == [Spawn(5, 0, 2)]
-    assert scene.tell(*up(5)) == [Drain(3), RELOADED]
 
 
 # -- scaling -----------------------------------------------------------------------------------------------
@@ -615,7 +369,7 @@ def test_the_last_worker_cannot_be_scaled_away() -> None:
     """The floor is one."""
     scene = serving(count=1)
     assert scene.tell(FEWER, ScaleAsked("SIGTTOU", -10)) == []
-    assert scene.fleet.target == 1
+    assert scene.fleet.state.target == 1
 
 
 def test_scaling_down_ends_a_worker_that_boots() -> None:
@@ -652,13 +406,23 @@ def test_scaling_down_during_the_first_boot_can_make_the_service_ready() -> None
     assert scene.tell(FEWER) == [Kill(2, "TERM"), READY]
 
 
-def test_scaling_up_during_a_reload_brings_the_new_code() -> None:
-    """The reload is done when the added slot is served, too."""
+def test_scaling_up_during_a_reload_does_not_wait_for_it() -> None:
+    """While the new code is on trial the added slot gets the old; then it is replaced like the others."""
     scene = serving(count=1)
     scene.tell(RELOAD, *forked(2))
-    assert scene.tell(MORE) == [Spawn(3, 1, 2)]
+    assert scene.tell(MORE) == [Spawn(3, 1, 1)]
     assert scene.tell(WorkerReady(2)) == [Drain(1)]
-    assert scene.tell(*up(3)) == [RELOADED]
+    assert scene.tell(*up(3)) == [Spawn(4, 1, 2)]
+    assert scene.tell(*up(4)) == [Drain(3), RELOADED]
+
+
+def test_scaling_up_while_the_new_code_spreads_brings_it() -> None:
+    """The reload is done when the added slot is served, too."""
+    scene = serving(count=2)
+    scene.tell(RELOAD, *up(3), *forked(4))
+    assert scene.tell(MORE) == [Spawn(5, 2, 2)]
+    assert scene.tell(WorkerReady(4)) == [Drain(2)]
+    assert scene.tell(*up(5)) == [RELOADED]
 
 
 def test_scaling_down_during_a_reload_ends_old_and_new_of_the_slot() -> None:
@@ -737,7 +501,7 @@ def test_a_stop_is_obeyed_at_every_step_of_a_reload(before: list[Event], orders:
     scene = serving()
     scene.tell(*before)
     assert scene.tell(TERM) == [*STOPPING, *orders]
-    done = scene.tell(*exited(*(worker.number for worker in scene.fleet.roster)))
+    done = scene.tell(*exited(*(worker.number for worker in scene.fleet.state.roster)))
     assert done == [Exit(ExitCode.OK)]
 
 
@@ -840,9 +604,258 @@ def test_after_the_end_there_is_nothing(event: Event) -> None:
     """Exit is said once; whoever still asks gets no answer."""
     scene = serving(count=1)
     scene.tell(TERM, *exited(1))
-    assert scene.fleet.phase is Phase.ENDED
+    assert scene.fleet.state.phase is Phase.ENDED
     assert scene.tell(event) == []
     assert scene.lines == []
+
+
+def test_the_last_line_counts_requests() -> None:
+    """Those of all workers that ever were, the dead among them."""
+    scene = serving()
+    scene.tell(WorkerExited(1, "killed by SIGSEGV", served=40, cut=3), *up(3), TERM)
+    scene.tell(WorkerExited(2, "exit code 0", served=2), WorkerExited(3, "exit code 0", served=0, cut=1))
+    assert scene.lines == [Log(Severity.INFO, "Stopped: served 42, cut 4.")]
+
+
+def test_a_service_that_never_served_counts_nothing() -> None:
+    """Its last line says why."""
+    scene = booting(count=1)
+    scene.tell(BootFailed(1, "No module named 'shop'."), *exited(1))
+    assert scene.texts == ["No module named 'shop'."]
+
+
+# -- an end that is announced ------------------------------------------------------------------------------
+
+DELAYED = replace(POLICY, drain_delay=10.0)
+
+
+def test_with_a_delay_the_workers_serve_on_until_load_balancers_know() -> None:
+    """The stop is announced at once; listeners are closed and workers drained when the delay is over."""
+    scene = serving(policy=DELAYED)
+    assert scene.tell(TERM) == [Announce(Milestone.STOPPING)]
+    assert scene.texts == ["Received SIGTERM, stopping; accepting for 10 s (timeouts.drain_delay)."]
+    assert scene.due() == 10.0
+    assert scene.after(9.9) == []
+    assert scene.after(0.1) == [CloseListeners(), Drain(1, last=True), Drain(2, last=True)]
+    assert scene.tell(*exited(1, 2)) == [Exit(ExitCode.OK)]
+
+
+def test_a_worker_that_dies_in_the_delay_is_replaced() -> None:
+    """Clients still come."""
+    scene = serving(policy=DELAYED)
+    scene.tell(TERM)
+    assert scene.tell(died(1)) == [Spawn(3, 0, 1)]
+    assert scene.tell(*up(3)) == []
+
+
+def test_a_second_stop_ends_the_delay() -> None:
+    """And everything else, as ever."""
+    scene = serving(policy=DELAYED)
+    scene.tell(TERM)
+    assert scene.after(0.05, TERM) == []
+    assert scene.after(1.0, TERM) == [CloseListeners(), Kill(1, "KILL"), Kill(2, "KILL")]
+    assert scene.tell(*exited(1, 2)) == [Exit(ExitCode.OK)]
+
+
+def test_quit_knows_no_delay() -> None:
+    """It never waits."""
+    assert serving(policy=DELAYED).tell(QUIT) == [*STOPPING, Kill(1, "KILL"), Kill(2, "KILL")]
+
+
+def test_a_service_that_never_served_has_no_delay() -> None:
+    """No load balancer knows it; and what boots may fail without that being the reason of the end."""
+    scene = booting(policy=DELAYED)
+    assert scene.tell(TERM) == [*STOPPING, Kill(1, "TERM"), Kill(2, "TERM")]
+    assert scene.tell(died(1), died(2)) == [Exit(ExitCode.OK)]
+
+
+@pytest.mark.parametrize("event", [RELOAD, MORE, FEWER, TimePassed()])
+def test_nothing_turns_an_announced_stop_back(event: Event) -> None:
+    """What is asked meanwhile changes nothing."""
+    scene = serving(policy=DELAYED)
+    scene.tell(TERM)
+    assert scene.tell(event) == []
+    assert scene.after(10.0)[0] == CloseListeners()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[RELOAD], [RELOAD, *forked(3)], [RELOAD, *up(3), *forked(4)]],
+    ids=["asked", "forked", "rolling"],
+)
+def test_an_announced_stop_gives_a_reload_up(before: list[Event]) -> None:
+    """Workers of the new code that serve do so until the end; the others go at once."""
+    scene = serving(policy=DELAYED)
+    scene.tell(*before)
+    numbers = {worker.number for worker in scene.fleet.state.roster if worker.state.value == "booting"}
+    assert scene.tell(TERM) == [Announce(Milestone.STOPPING), *(Kill(number, "TERM") for number in numbers)]
+    assert [slot for slot, _ in scene.serving] == [0, 1]
+    scene.after(10.0)
+    assert scene.end_all() == [Exit(ExitCode.OK)]
+
+
+# -- the ledger --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "end", "state", "asked_by"),
+    [
+        pytest.param([*forked(1)], died(1), "booting", "", id="boot"),
+        pytest.param([*up(1)], died(1), "ready", "", id="service"),
+        pytest.param([*up(1), TERM], *exited(1), "draining", "stop", id="stop"),
+        pytest.param([*up(1), QUIT], died(1), "dying", "SIGQUIT, at once", id="quit"),
+        pytest.param(
+            [*up(1), WorkerDraining(1)], *exited(1), "draining", "itself, or a signal", id="of its own accord"
+        ),
+        pytest.param(
+            [*up(1), ChannelBroken(1, "?")], *exited(1), "draining", "it broke its channel (?)", id="channel"
+        ),
+        pytest.param([*up(1), RELOAD, *up(2)], *exited(1), "draining", "reload", id="reload"),
+    ],
+)
+def test_each_death_of_a_process_is_recorded(
+    before: list[Event], end: Event, state: str, asked_by: str
+) -> None:
+    """With where it was in its life, and who wanted it to end."""
+    scene = Scene(count=1)
+    scene.tell(Started(), *before)
+    scene.after(7.0, end)
+    assert isinstance(end, WorkerExited)
+    assert scene.all(Record) == [Record(1, 1001, 0, 1, state, end.cause, asked_by, uptime=7.0)]
+
+
+def test_a_scaled_away_worker_that_has_to_be_killed_has_both_reasons() -> None:
+    """The ledger is to say how it came to that."""
+    scene = serving()
+    scene.tell(FEWER)
+    scene.after(20.0)
+    scene.tell(*exited(2))
+    (record,) = scene.all(Record)
+    assert record.asked_by == "scaled down; it did not end within 20 s"
+
+
+def test_a_late_boot_is_recorded() -> None:
+    """Whoever kills is named."""
+    scene = booting(count=1)
+    scene.after(30.0)
+    scene.tell(*exited(1))
+    assert [record.asked_by for record in scene.all(Record)] == [
+        "boot: not ready within 30 s (timeouts.boot)"
+    ]
+
+
+def test_a_boot_that_had_to_be_killed_was_asked_before() -> None:
+    """Who asked first is named."""
+    scene = booting(count=1)
+    scene.tell(TERM)
+    assert scene.after(5.0) == [Kill(1, "KILL")]
+    scene.tell(*exited(1))
+    assert [record.asked_by for record in scene.all(Record)] == ["stop"]
+
+
+def test_a_worker_that_was_never_forked_is_no_death() -> None:
+    """There was no process."""
+    scene = Scene(count=1)
+    scene.tell(Started(), SpawnFailed(1, "no memory"))
+    assert scene.all(Record) == []
+
+
+# -- clients of the control socket -------------------------------------------------------------------------
+
+
+def test_a_stop_is_answered_at_once() -> None:
+    """The end itself is the end of the control socket."""
+    scene = serving()
+    scene.tell(StopAsked("client", client=7), StopAsked("client", client=8))
+    assert {client: reply.message for client, reply in scene.replies.items()} == dict.fromkeys(
+        (7, 8), "Stopping."
+    )
+    assert all(reply.is_ok for reply in scene.replies.values())
+
+
+def test_scaling_is_answered() -> None:
+    """With what the log says."""
+    scene = serving()
+    scene.tell(ScaleAsked("client", +1, client=7))
+    assert scene.replies[7].is_ok
+    assert scene.replies[7].message == scene.texts[0] == "Received client, scaling to 3 workers."
+    scene.tell(TERM, ScaleAsked("client", +1, client=8))
+    assert not scene.replies[8].is_ok
+
+
+def test_an_upgrade_is_tried_and_its_failure_told() -> None:
+    """Whoever comes meanwhile is sent away; afterwards it can be tried again."""
+    scene = serving()
+    assert scene.tell(UpgradeAsked("client", client=7)) == [Upgrade()]
+    assert scene.tell(UpgradeAsked("client", client=8)) == []
+    assert not scene.replies[8].is_ok
+    assert scene.tell(UpgradeRefused("it has no such setting")) == []
+    assert scene.errors == ["Upgrade failed: it has no such setting. This srvctl goes on."]
+    assert not scene.replies[7].is_ok
+    assert scene.tell(UpgradeAsked("SIGUSR2")) == [Upgrade()]
+    assert scene.tell(UpgradeRefused("?")) == []
+    assert scene.replies == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "before"),
+    [
+        pytest.param(booting, [], id="while it starts"),
+        pytest.param(serving, [RELOAD], id="in a reload"),
+        pytest.param(serving, [TERM], id="while it stops"),
+    ],
+)
+def test_an_upgrade_needs_a_service_at_rest(make: Callable[[], Scene], before: list[Event]) -> None:
+    """What is handed over must not be in motion."""
+    scene = make()
+    scene.tell(*before)
+    assert scene.tell(UpgradeAsked("client", client=7)) == []
+    assert not scene.replies[7].is_ok
+
+
+def test_a_reload_waits_for_the_end_of_an_upgrade() -> None:
+    """What is handed over is at rest; whoever takes over begins it."""
+    scene = serving()
+    scene.tell(UpgradeAsked("client", client=7))
+    assert scene.tell(RELOAD) == []
+    assert scene.texts == ["Received SIGHUP, reloading again after this."]
+    assert scene.tell(UpgradeRefused("?"))[0] == RELOADING
+
+
+def test_another_master_goes_on_where_this_one_was() -> None:
+    """With its workers, its waits, its requests, and with whoever is to be told about it."""
+    scene = serving(policy=replace(POLICY, preload=True))
+    scene.tell(WorkerExited(1, "killed by SIGSEGV", served=5), *up(3), WorkerExited(3, "?", served=3))
+    scene.tell(UpgradeAsked("client", client=7), RELOAD)
+    assert scene.fleet.is_upgrading
+    due = scene.due()
+    values = json.loads(json.dumps(scene.fleet.export()))
+    scene.fleet = Fleet.restore(values, scene.policy, chance=lambda: 0.0)
+    assert scene.due() == due == 0.5
+    assert scene.serving == [(1, 1)]
+    assert scene.tell(Upgraded("0.1.0", "0.2.0", ("a note",)))[0] == RELOADING
+    assert scene.texts[:2] == ["a note", "Upgraded from 0.1.0 to 0.2.0; 1 worker lives on."]
+    assert (scene.replies[7].is_ok, scene.replies[7].details) == (True, "a note")
+    scene.tell(TERM)
+    scene.tell(MoldForked(2, 2002), MoldExited(2, "?"), MoldExited(1, "?"), *exited(2))
+    assert scene.texts == ["Stopped: served 8, cut 0."]
+
+
+def test_an_upgrade_is_not_carried_out_once_a_stop_was_asked_for() -> None:
+    """The end comes first."""
+    scene = serving()
+    scene.tell(UpgradeAsked("SIGUSR2"))
+    assert scene.fleet.is_upgrading
+    scene.tell(TERM)
+    assert not scene.fleet.is_upgrading
+
+
+def test_a_stop_answers_who_waits_for_an_upgrade() -> None:
+    """Once: a refusal that comes later has nobody to be told to."""
+    scene = serving()
+    scene.tell(UpgradeAsked("client", client=7))
+    scene.tell(TERM, UpgradeRefused("?"))
+    assert list(scene.replies) == [7]
 
 
 # -- deadlines ---------------------------------------------------------------------------------------------
@@ -917,4 +930,4 @@ def test_the_fleet_shows_its_state() -> None:
     assert repr(scene.fleet) == "<Fleet booting no workers>"
     scene = serving()
     scene.tell(RELOAD, *forked(3))
-    assert repr(scene.fleet) == "<Fleet running 0:ready/g1 1:ready/g1 0:booting/g2>"
+    assert repr(scene.fleet) == "<Fleet running canary g2 0:ready/g1 1:ready/g1 0:booting/g2>"

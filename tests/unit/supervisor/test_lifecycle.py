@@ -7,17 +7,19 @@ import pytest
 from srvctl.supervisor.lifecycle import HOLDING, TRANSITIONS, Step, WorkerState, after, may
 
 FORKING, BOOTING, READY = WorkerState.FORKING, WorkerState.BOOTING, WorkerState.READY
+HUNG = WorkerState.HUNG
 DRAINING, DYING, GONE = WorkerState.DRAINING, WorkerState.DYING, WorkerState.GONE
 
 #: The whole table once more, as people read it; None is a move that does not exist.
 MOVES: dict[WorkerState, dict[Step, WorkerState | None]] = {
-    #          is forked               says ready          drains               is signalled       ends
-    FORKING: dict(zip(Step, (BOOTING, None, None, None, GONE), strict=True)),
-    BOOTING: dict(zip(Step, (None, READY, None, DYING, GONE), strict=True)),
-    READY: dict(zip(Step, (None, None, DRAINING, DYING, GONE), strict=True)),
-    DRAINING: dict(zip(Step, (None, None, DRAINING, DYING, GONE), strict=True)),
-    DYING: dict(zip(Step, (None, None, None, DYING, GONE), strict=True)),
-    GONE: dict(zip(Step, (None, None, None, None, None), strict=True)),
+    #                   forked   ready  drains    blocked signalled ends
+    FORKING: dict(zip(Step, (BOOTING, None, None, None, None, GONE), strict=True)),
+    BOOTING: dict(zip(Step, (None, READY, None, None, DYING, GONE), strict=True)),
+    READY: dict(zip(Step, (None, None, DRAINING, HUNG, DYING, GONE), strict=True)),
+    HUNG: dict(zip(Step, (None, None, DRAINING, None, DYING, GONE), strict=True)),
+    DRAINING: dict(zip(Step, (None, None, DRAINING, None, DYING, GONE), strict=True)),
+    DYING: dict(zip(Step, (None, None, None, None, DYING, GONE), strict=True)),
+    GONE: dict(zip(Step, (None, None, None, None, None, None), strict=True)),
 }
 CELLS = [
     pytest.param(state, step, MOVES[state][step], id=f"{state.value}-{step.value}")
@@ -57,13 +59,13 @@ def test_every_state_is_lived_in() -> None:
     assert reachable(FORKING) == set(WorkerState)
 
 
-@pytest.mark.parametrize("state", [DRAINING, DYING, GONE])
+@pytest.mark.parametrize("state", [HUNG, DRAINING, DYING, GONE])
 def test_who_let_go_of_a_slot_never_holds_it_again(state: WorkerState) -> None:
     """A replacement may be started without fear that the old worker comes back."""
     assert not reachable(state) & HOLDING
 
 
-@pytest.mark.parametrize("state", [BOOTING, READY, DRAINING, DYING])
+@pytest.mark.parametrize("state", [BOOTING, READY, HUNG, DRAINING, DYING])
 def test_whatever_has_a_process_can_be_ended(state: WorkerState) -> None:
     """A signal is possible in every state between fork and end."""
     assert may(state, Step.KILL)

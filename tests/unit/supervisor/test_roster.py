@@ -21,6 +21,7 @@ def roster_of(*workers: Worker) -> Roster:
         (WorkerState.FORKING, True),
         (WorkerState.BOOTING, True),
         (WorkerState.READY, True),
+        (WorkerState.HUNG, False),
         (WorkerState.DRAINING, False),
         (WorkerState.DYING, False),
         (WorkerState.GONE, False),
