@@ -1,21 +1,20 @@
 """Accepting connections on the listeners a worker inherited, with or without TLS, until it drains.
 
-Without the PROXY protocol the event loop accepts. With it, `Acceptor` does, and hands over what it has read
-the header of.
+With the PROXY protocol `Acceptor` accepts, and hands over what it has read the header of.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.worker.accepting import Accepting
 from srvctl.worker.proxy.acceptor import Acceptor
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
     from srvctl.settings.groups import TimeoutSettings
@@ -52,8 +51,7 @@ class Listening:
         self._tls = tls
         self._on_change = on_change
         self._inherited: list[socket.socket] = []
-        self._servers: list[asyncio.AbstractServer] = []
-        #: Connections whose socket was accepted here, until they have a transport and are through TLS.
+        #: Connections, until they have a transport and are through TLS.
         self._accepting: set[asyncio.Task[Any]] = set()
         self._options: dict[str, Any] = {}
         if tls is not None:
@@ -62,6 +60,7 @@ class Listening:
                 "ssl_handshake_timeout": max(timeouts.tls_handshake, _SOON),
                 "ssl_shutdown_timeout": max(timeouts.tls_shutdown, _SOON),
             }
+        self._plain = Accepting(self._accept)
         self._acceptor: Acceptor | None = None
         if proxies.is_protocol_expected:
             self._acceptor = Acceptor(proxies.trust, timeouts.request_head, self._adopt, on_change)
@@ -73,24 +72,12 @@ class Listening:
             return True
         return self._tls is not None and self._tls.is_shaking_hands
 
-    async def start(self, sockets: Iterable[socket.socket], backlog: int) -> None:
+    def start(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on the sockets, which are then the listening's to close."""
-        connect = partial(self._connect, None)
+        acceptor = self._acceptor or self._plain
         for inherited in sockets:
             self._inherited.append(inherited)
-            if self._acceptor is not None:
-                self._acceptor.start(inherited)
-                continue
-            sock = inherited.dup()  # the loop closes what it is given
-            if sock.family == socket.AF_UNIX:
-                # From 3.13 on, loops remove the socket file when a server closes: the first worker's would.
-                keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-                server = await self._loop.create_unix_server(
-                    connect, sock=sock, backlog=backlog, **keep, **self._options
-                )
-            else:
-                server = await self._loop.create_server(connect, sock=sock, backlog=backlog, **self._options)
-            self._servers.append(server)
+            acceptor.start(inherited)
 
     async def stop(self, *, last: bool) -> None:
         """Accept no more.
@@ -99,16 +86,17 @@ class Listening:
             last: Nobody takes over the listeners: what the kernel has queued on them is accepted first.
         """
         if last:
-            await self._accept_queued()
+            self._accept_queued()
+        self._plain.stop()
         if self._acceptor is not None:
             self._acceptor.stop(self._timeouts.drain_idle)
-        for server in self._servers:
-            server.close()
         for listener in self._inherited:
             listener.close()
         if self._tls is not None:
             for _ in range(_TURNS_TO_HANDSHAKE):
                 await asyncio.sleep(0)
+        elif self._accepting:  # handshakes may take long, transports are there in no time
+            await asyncio.wait(self._accepting)
 
     def close(self) -> None:
         """Give up connections that are not made yet, after `stop`."""
@@ -117,15 +105,13 @@ class Listening:
         for task in self._accepting:
             task.cancel()
 
-    async def _accept_queued(self) -> None:
+    def _accept_queued(self) -> None:
         """Take over what clients see as connected already, before the last listener closes and resets it."""
         accept = self._accept if self._acceptor is None else self._acceptor.accept
         for listener in self._inherited:
             with contextlib.suppress(OSError):  # BlockingIOError: nothing is queued any more
                 while True:
                     accept(listener)
-        if self._accepting and self._tls is None:  # handshakes may take long
-            await asyncio.wait(self._accepting)
 
     def _accept(self, listener: socket.socket) -> None:
         sock, _ = listener.accept()

@@ -249,7 +249,7 @@ class Worker:
         await self._hooks.call_async("on_ready", self._context)
         server = self._make_server()
         try:
-            await server.listen(sockets, self._settings.server.backlog)
+            server.listen(sockets)
             _say(self._channel, Ready())
             await self._stop.wait()
             _say(self._channel, Draining())

@@ -130,9 +130,9 @@ class Server:
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
         self._tick()
 
-    async def listen(self, sockets: Iterable[socket.socket], backlog: int) -> None:
+    def listen(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on the sockets, which are then the server's to close."""
-        await self._listening.start(sockets, backlog)
+        self._listening.start(sockets)
 
     def _connect(self, peer: Peer | None = None) -> HttpConnection:
         return HttpConnection(self, peer)

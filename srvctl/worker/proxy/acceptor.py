@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 from typing import TYPE_CHECKING, Final
 
+from srvctl.worker.accepting import Accepting
 from srvctl.worker.http.surroundings import Peer
 from srvctl.worker.proxy.protocol import ProxyDecoder
 from srvctl.worker.proxy.tlv import ProxyProtocolError
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
     #: Takes a socket, which is then its own, and whom it is connected for; None for whoever is connected.
     Deliver = Callable[[socket.socket, Peer | None], None]
 
-logger = logging.getLogger("srvctl.error")
-
-_AT_ONCE: Final = 32  #: connections accepted before others have their turn
 _PEEKED: Final = 4096  #: bytes looked at; a header has no more
-_RETRY: Final = 1.0  #: seconds until accept(2) is tried again, for which there was no descriptor for example
-_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Acceptor:
@@ -51,7 +46,7 @@ class Acceptor:
         self._trust = trust
         self._seconds = seconds
         self._on_change = on_change
-        self._listeners: dict[socket.socket, asyncio.TimerHandle | None] = {}  #: with those that rest
+        self._accepting = Accepting(self.accept)
         self._arrivals: set[_Arrival] = set()
         self._refusals = Refusals(self.loop)
 
@@ -62,17 +57,11 @@ class Acceptor:
 
     def start(self, listener: socket.socket) -> None:
         """Accept from a listener; it stays the caller's."""
-        listener.setblocking(False)  # for all workers: they share it
-        self._listeners[listener] = None
-        self.loop.add_reader(listener, self._accept_some, listener)
+        self._accepting.start(listener)
 
     def stop(self, seconds: float) -> None:
         """Accept no more; peers whose header is not here have at most so many seconds left."""
-        for listener, rest in self._listeners.items():
-            self.loop.remove_reader(listener)
-            if rest is not None:
-                rest.cancel()
-        self._listeners.clear()
+        self._accepting.stop()
         for arrival in self._arrivals:
             arrival.hasten(seconds)
 
@@ -83,26 +72,6 @@ class Acceptor:
         self._refusals.close()
 
     # -- accepting -------------------------------------------------------------------------------------
-
-    def _accept_some(self, listener: socket.socket) -> None:
-        failures = 0
-        for _ in range(_AT_ONCE):
-            try:
-                self.accept(listener)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                # accept(2): errors of the network belong to a connection, which is gone, and not to the next.
-                failures += 1
-                if error.errno in _EXHAUSTED or failures == _AT_ONCE:
-                    self._rest(listener, error)
-                    return
-
-    def _rest(self, listener: socket.socket, error: OSError) -> None:
-        """Let the trouble pass: the listener stays readable all the time, and would keep the loop busy."""
-        logger.error("No connection can be accepted for %g s: %s.", _RETRY, error.strerror)
-        self.loop.remove_reader(listener)
-        self._listeners[listener] = self.loop.call_later(_RETRY, self.start, listener)
 
     def accept(self, listener: socket.socket) -> None:
         """Accept one connection.

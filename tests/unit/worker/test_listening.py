@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from srvctl.worker import accepting as module
 from srvctl.worker.http.surroundings import Peer
-from srvctl.worker.proxy import acceptor as module
 from srvctl.worker.proxy.acceptor import Acceptor
 from srvctl.worker.proxy.protocol import ProxyDecoder
 from srvctl.worker.proxy.trust import Trust
