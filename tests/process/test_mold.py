@@ -38,9 +38,7 @@ def test_a_worker_comes_back_with_the_code_that_was_imported(tmp_path: Path) -> 
             load.wait_answered(50)
             os.kill(mold, signal.SIGKILL)
             server.wait_line("The process that workers of generation 1 are forked from ended: killed by SIGK")
-            server.wait_line(
-                "WARNING: +The code of generation 1 is imported anew .*, as it is on disk"
-            )
+            server.wait_line("WARNING: +The code of generation 1 is imported anew .*, as it is on disk")
             server.wait_line("ZeroDivisionError")
             load.wait_answered(50, "old")
             assert load.pids == {second, third}
@@ -108,7 +106,7 @@ def test_code_that_must_not_be_forked_is_imported_by_each_worker(tmp_path: Path)
         threading.Thread(target=threading.Event().wait, name="price-poller", daemon=True).start()
     """
     write_app(tmp_path, "old", before=starts_a_thread)
-    flags = ("--workers", "2", "--reload-bake", "0", *PATIENT)
+    flags = ("--workers", "2", *PATIENT)
     with ServerProcess(SITE, *flags, cwd=tmp_path) as server:
         server.wait_line(
             r"WARNING: +preload is not possible: importing site_app:app started the thread .price-poller.; "

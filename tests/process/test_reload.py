@@ -14,8 +14,6 @@ from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR, Gate
 
 SITE = "site_app:app"
-#: For tests that are not about watching the first worker of new code.
-QUICK = ("--reload-bake", "0.1")
 STARTUP_THAT_RAISES = """
     async def app(scope, receive, send):
         await receive()
@@ -86,7 +84,7 @@ class TestNewCode:
     def test_it_is_served_while_an_old_request_finishes(self, tmp_path: Path) -> None:
         """After HUP new requests get the new code; the one that runs ends in the old, whole."""
         write_app(tmp_path, "old")
-        with Gate() as gate, ServerProcess(SITE, *QUICK, cwd=tmp_path) as server:
+        with Gate() as gate, ServerProcess(SITE, cwd=tmp_path) as server:
             (old,) = server.workers()
             with server.connect() as client:
                 client.send_get(f"/hold?gate={gate.port}")
@@ -109,7 +107,7 @@ class TestNewCode:
     def test_no_request_is_lost(self, tmp_path: Path, surge: str, preload: str) -> None:
         """Three reloads under kept and new connections: every one of some thousand requests is answered."""
         write_app(tmp_path, "v1")
-        flags = ("--workers", "2", "--max-surge", surge, "--preload", preload, *QUICK, *PATIENT)
+        flags = ("--workers", "2", "--max-surge", surge, "--preload", preload, *PATIENT)
         with ServerProcess(SITE, *flags, cwd=tmp_path) as server:
             open_before = descriptors(server.pid)
             with Load(("127.0.0.1", server.port)) as load:
@@ -131,7 +129,7 @@ class TestNewCode:
         """The same behind a proxy that comes through a Unix socket, whose file stays the same."""
         write_app(tmp_path, "v1")
         path = tmp_path / "s"
-        flags = ("--workers", "2", *QUICK, *PATIENT)
+        flags = ("--workers", "2", *PATIENT)
         with ServerProcess(SITE, *flags, cwd=tmp_path, bind=f"unix:{path}") as server:
             inode = path.stat().st_ino
             with Load(str(path)) as load:
@@ -146,7 +144,7 @@ class TestNewCode:
     def test_a_burst_ends_with_the_last_code(self, tmp_path: Path) -> None:
         """Thirty HUPs, faster than a reload can be done, end with the thirtieth code in every worker."""
         write_app(tmp_path, "v0")
-        flags = ("--workers", "2", "--reload-bake", "0", *PATIENT)
+        flags = ("--workers", "2", *PATIENT)
         with ServerProcess(SITE, *flags, cwd=tmp_path) as server:
             with Load(("127.0.0.1", server.port), keeping=1, renewing=1) as load:
                 began = time.monotonic()
@@ -164,7 +162,7 @@ class TestNewCode:
         """HUP during the first start takes effect once that is complete."""
         with Gate() as gate:
             write_app(tmp_path, "old", before=f"gate({gate.port})")
-            with ServerProcess(SITE, *QUICK, cwd=tmp_path, is_ready=False) as server:
+            with ServerProcess(SITE, cwd=tmp_path, is_ready=False) as server:
                 visitor = gate.wait_visitor()
                 write_app(tmp_path, "new")
                 server.signal(signal.SIGHUP)
@@ -190,7 +188,7 @@ class TestBrokenCode:
             "exit code 7": ({"before": "import os; os._exit(7)"}, "The process that"),
         }
         write_app(tmp_path, "good")
-        with ServerProcess(SITE, "--workers", "2", *QUICK, *PATIENT, cwd=tmp_path) as server:
+        with ServerProcess(SITE, "--workers", "2", *PATIENT, cwd=tmp_path) as server:
             old = server.workers()
             with Load(("127.0.0.1", server.port)) as load:
                 load.wait_answered(200, "good")
@@ -220,7 +218,7 @@ class TestBrokenCode:
     def test_all_go_back_if_the_third_of_four_fails(self, tmp_path: Path) -> None:
         """Those that were replaced get the old code again, though it is not on disk any more."""
         write_app(tmp_path, "good")
-        with ServerProcess(SITE, "--workers", "4", *QUICK, *PATIENT, cwd=tmp_path) as server:
+        with ServerProcess(SITE, "--workers", "4", *PATIENT, cwd=tmp_path) as server:
             (mold,) = server.molds()
             with Load(("127.0.0.1", server.port)) as load:
                 load.wait_answered(100, "good")
@@ -299,7 +297,7 @@ class TestStop:
         """Its asynchronous startup is cancelled, whichever worker it is."""
         with Gate() as gate:
             write_app(tmp_path, "good", after=GATED.format(port=gate.port))
-            flags = ("--workers", "2", "--reload-bake", "0")
+            flags = ("--workers", "2")
             with ServerProcess(SITE, *flags, cwd=tmp_path, is_ready=False) as server:
                 for visitor in [gate.wait_visitor(), gate.wait_visitor()]:
                     visitor.let_pass()

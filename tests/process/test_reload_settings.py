@@ -29,7 +29,7 @@ def write_settings(folder: Path, text: str = "", binds: Iterable[str] = (FIRST,)
     """Write the file of settings; return its path."""
     file = folder / "site.toml"
     listed = ", ".join(f'"{bind}"' for bind in binds)
-    file.write_text(f"[server]\nbind = [{listed}]\n[reload]\nbake = 0\n{text}\n")
+    file.write_text(f"[server]\nbind = [{listed}]\n{text}\n")
     return str(file)
 
 
