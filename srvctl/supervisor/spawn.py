@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
-from srvctl.ipc.forking import fork, reset_signals, run_and_exit, signals_blocked
+from srvctl.ipc.forking import die_with, fork, reset_signals, run_and_exit, signals_blocked
 from srvctl.logs.streams import flush
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fork_child(leave_master: Callable[[], None], live: Callable[[], int]) -> int:
-    """Fork; return the child's pid, in the master only.
+    """Fork; return the child's pid, in the master only. The child dies with it, unless it changes its user.
 
     Args:
         leave_master: Closes, in the child, what belongs to the master.
@@ -22,8 +23,10 @@ def fork_child(leave_master: Callable[[], None], live: Callable[[], int]) -> int
     Raises:
         OSError: The kernel refuses another process.
     """
+    master = os.getpid()
 
     def be_child() -> int:
+        die_with(master)
         reset_signals()
         leave_master()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
