@@ -42,6 +42,7 @@ _SKEW: Final = 64
 _FUTURE: Final = 1.0  #: seconds by which a beat may be later than the master's `now`, which is a little old
 _MOST_COUNTED: Final = 2**53
 _MOST_BYTES: Final = 2**56
+_MOST_WRITTEN: Final = 2**63  #: a multiple of the ring's size, so that beyond it the ring goes on
 _MOST_SECONDS: Final = 10**9
 _COLOR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -235,4 +236,4 @@ class LineRing:
         first = min(len(kept), LINES_SIZE - at)
         self._ring[at : at + first] = kept[:first]
         self._ring[: len(kept) - first] = kept[first:]
-        self._cells[Cell.LINES_END] = end + len(data)
+        self._cells[Cell.LINES_END] = (end + len(data)) % _MOST_WRITTEN  # in case `end` is nonsense

@@ -179,6 +179,13 @@ def test_more_than_fits_at_once(board: bytearray, cells: memoryview[int]) -> Non
     assert cells[Cell.LINES_END] == 100 + 3 * LINES_SIZE + 5
 
 
+def test_writing_does_not_fail_for_nonsense_on_the_board(board: bytearray, cells: memoryview[int]) -> None:
+    """It is done inside of logging, in the application's code."""
+    cells[Cell.LINES_END] = 2**64 - 1
+    LineRing(board).write(b"\nend\n")
+    assert last_lines(board)[-1] == "end"
+
+
 def test_one_line_that_fills_the_ring_is_shown(board: bytearray, cells: memoryview[int]) -> None:
     """It has lost its beginning."""
     LineRing(board).write(b"z" * 3 * LINES_SIZE)

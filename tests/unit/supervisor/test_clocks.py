@@ -1,0 +1,22 @@
+"""Jumps of the clock on the wall matter to nobody who waits, judges or decides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import srvctl
+
+PACKAGE = Path(srvctl.__file__).parent
+#: Times that are written down for people: when a worker died, and the name of a file with its stacks.
+FOR_PEOPLE = {"supervisor/ledger.py", "supervisor/obituaries.py"}
+WALL = re.compile(r"\btime\.(time|time_ns|localtime|ctime)\b|datetime\.|CLOCK_REALTIME")
+
+
+def test_only_monotonic_time_decides() -> None:
+    """The wall's is read where something is written down, and nowhere else in the supervisor."""
+    folders = ("supervisor", "ipc")
+    files = [file for folder in folders for file in (PACKAGE / folder).rglob("*.py")]
+    assert len(files) > 20
+    found = {str(file.relative_to(PACKAGE)) for file in files if WALL.search(file.read_text())}
+    assert found == FOR_PEOPLE
