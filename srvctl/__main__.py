@@ -33,11 +33,13 @@ def _run(argv: list[str]) -> int:
 
         return succeed(argv, task)
     from srvctl.cli.resolver import reread, resolve  # noqa: PLC0415 - other commands do not need it
+    from srvctl.cli.warming import Meanwhile  # noqa: PLC0415 - as above
 
-    service = resolve(argv)
-    from srvctl.run import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
+    with Meanwhile(argv) as meanwhile:
+        service = resolve(argv, meanwhile.begin)
+        from srvctl.run import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
 
-    return serve(service, lambda: reread(argv))
+        return serve(service, lambda: reread(argv), meanwhile.warm)
 
 
 def _other(argv: list[str]) -> int:

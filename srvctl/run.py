@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
+    from srvctl.ipc.warm import Warm
     from srvctl.settings.groups import LogSettings, Settings
     from srvctl.settings.instance import Instance
     from srvctl.supervisor.births import Place
@@ -57,12 +58,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("srvctl.error")
 
 
-def serve(service: Service, reread: Callable[[], Settings | str]) -> int:
+def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | None = None) -> int:
     """Open the sockets, supervise the workers, and return the exit code once everything has ended.
 
     Args:
         service: What to serve.
         reread: Reads the settings anew, in a child; returns them, or what is wrong with them.
+        warm: A process that has imported what every worker needs; becomes the first mold, or is ended.
 
     Raises:
         BindError: A socket cannot be opened.
@@ -79,7 +81,7 @@ def serve(service: Service, reread: Callable[[], Settings | str]) -> int:
         logger.warning("%s", pid_file.warning)
     try:
         belongings = Belongings.fresh(os.environ, for_others=_have_workers_another_user(settings))
-        return _Instance(service, reread, inbox, pid_file, belongings).start()
+        return _Instance(service, reread, inbox, pid_file, belongings, warm).start()
     finally:
         if pid_file is not None:
             pid_file.release()
@@ -141,11 +143,13 @@ class _Instance:
         inbox: SignalInbox,
         pid_file: PidFile | None,
         belongings: Belongings,
+        warm: Warm | None = None,
     ) -> None:
         self._settings = service.settings
         self._instance = service.instance
         self._reread = reread
         self._pid_file = pid_file
+        self._warm = warm
         self._inbox = inbox
         self._belongings = belongings
         self._pid = os.getpid()
@@ -163,6 +167,9 @@ class _Instance:
         Raises:
             BindError: A socket cannot be opened.
         """
+        if self._warm is not None and self._settings.workers.preload == "off":
+            self._warm.end()
+            self._warm = None
         server = self._settings.server
         listeners = open_listeners(binds_of(server), server.backlog, os.environ)
         if self._settings.tls.certfile is not None:
@@ -273,7 +280,7 @@ class _Instance:
         }
 
     def _effects(self) -> Effects:
-        lives = Lives(worker=self._be_worker, mold=self._be_mold, leave_master=self._leave_master)
+        lives = Lives(self._be_worker, self._be_mold, self._warm_up, self._leave_master)
         return Effects(
             staff=self._staff,
             births=Births(self._poller, self._staff, self._generations, lives),
@@ -297,6 +304,24 @@ class _Instance:
             logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
         if self._admin is not None:
             self._admin.describe(self._about())
+
+    def _warm_up(self, generation: Generation) -> tuple[int, socket.socket] | None:
+        """Have the warm process become the generation's mold, if there still is one."""
+        warm, self._warm = self._warm, None
+        if warm is None:
+            return None
+        belongings = self._belongings
+        sockets = [listener.socket.fileno() for listener in generation.listeners]
+        try:
+            warm.become(
+                "srvctl.worker.warmed:live",
+                [generation.settings, belongings.place, generation.number, self._pid, dict(os.environ)],
+                [belongings.lifeline.end, *sockets],
+            )
+        except OSError:
+            warm.end()
+            return None
+        return warm.pid, warm.channel
 
     # -- in a child ------------------------------------------------------------------------------------
 

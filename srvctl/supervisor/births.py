@@ -50,11 +50,13 @@ class Lives:
     Attributes:
         worker: Serve, after importing the application.
         mold: Import the application and fork workers; is given its end of the channel.
+        warm_up: Have a process that is warm be the mold; returns its pid and channel, if there is one.
         leave_master: Close what belongs to the master alone.
     """
 
     worker: Callable[[Generation, Place], int]
     mold: Callable[[Generation, socket.socket], int]
+    warm_up: Callable[[Generation], tuple[int, socket.socket] | None]
     leave_master: Callable[[], None]
 
 
@@ -130,12 +132,19 @@ class Births:
         return fork_child(leave_master, lambda: self._lives.worker(generation, place))
 
     def make_mold(self, action: MakeMold) -> Event:
-        """Fork a mold."""
+        """Fork a mold, unless there is a process that only needs to be told to be one."""
         generation = self._generations.of(action.generation)
         try:
-            ours, theirs = socket.socketpair()
+            pid, ours = self._lives.warm_up(generation) or self._fork_mold(generation)
         except OSError as error:
             return MoldRefused(action.generation, str(error))
+        ours.setblocking(False)
+        handle = MoldHandle(action.generation, pid, Lines(ours, self._poller), self._staff, self._poller)
+        self._staff.molds[action.generation] = handle
+        return MoldForked(action.generation, pid)
+
+    def _fork_mold(self, generation: Generation) -> tuple[int, socket.socket]:
+        ours, theirs = socket.socketpair()
 
         def leave_master() -> None:
             ours.close()
@@ -143,11 +152,7 @@ class Births:
 
         with theirs:
             try:
-                pid = fork_child(leave_master, lambda: self._lives.mold(generation, theirs))
-            except OSError as error:
+                return fork_child(leave_master, lambda: self._lives.mold(generation, theirs)), ours
+            except OSError:
                 ours.close()
-                return MoldRefused(action.generation, str(error))
-        ours.setblocking(False)
-        handle = MoldHandle(action.generation, pid, Lines(ours, self._poller), self._staff, self._poller)
-        self._staff.molds[action.generation] = handle
-        return MoldForked(action.generation, pid)
+                raise

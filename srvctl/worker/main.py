@@ -68,7 +68,7 @@ class Outfit:
     meeting_place: str
     generation: int
     master: int
-    lifeline: int = -1
+    lifeline: int
 
     def context(self, slot: int | None) -> HookContext:
         """Return what hooks are told."""
