@@ -259,7 +259,8 @@ class Kernel:
             case Kill(worker=worker, signal=signal):
                 process = self.processes[worker]
                 is_stop = self.fleet.state.phase is Phase.STOPPING
-                assert not process.serves or not process.has_channel or is_stop, (
+                is_deaf = self.fleet.state.roster.workers[worker].health.is_deaf and signal == "TERM"
+                assert not process.serves or not process.has_channel or is_stop or is_deaf, (
                     "only drained workers are killed"
                 )
                 process.asked.add(signal)
