@@ -129,7 +129,8 @@ def test_addresses_come_and_go_and_nobody_is_lost(tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             Connection(address)
         visitor.let_pass()
-        assert busy.read_response().text == "held"
+        with busy:  # or, if it was answered before the worker drains, it may be kept for another request
+            assert busy.read_response().text == "held"
         wait_gone(old)
         with Connection(str(added)) as client:
             assert client.get().text == "new"
