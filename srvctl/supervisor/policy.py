@@ -5,6 +5,7 @@ A reload brings a new one. What only workers read is not here.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,8 @@ from srvctl.supervisor.backoff import Backoff
 if TYPE_CHECKING:
     from srvctl.settings.groups import HookSettings, Settings
 
+#: Elsewhere no master can become the parent of what its children fork (PR_SET_CHILD_SUBREAPER, prctl(2)).
+_HAS_ADOPTION: Final = sys.platform.startswith("linux")
 #: What a worker has beyond its own timeouts before the master kills it.
 _LAST_LINES: Final = 4.0
 #: Between two looks at the boards where nothing has to be noticed sooner. More often would keep the CPU of
@@ -123,7 +126,7 @@ def policy_of(settings: Settings, count: int) -> FleetPolicy:
         + _LAST_LINES,
         term=timeouts.lifespan_shutdown,
         max_surge=workers.max_surge,
-        preload=workers.preload != "off",
+        preload=workers.preload != "off" and _HAS_ADOPTION,
         bake=settings.reload.bake,
         drain_delay=timeouts.drain_delay,
         recycle=RecyclePolicy(

@@ -41,6 +41,7 @@ def test_every_setting_can_be_given_on_the_command_line(
 ) -> None:
     """Each flag reaches its own key and no other: all others keep their defaults."""
     monkeypatch.setattr("srvctl.cli.running.check_tls", lambda _: None)  # would miss the files
+    monkeypatch.setattr("srvctl.cli.running.check_privileges", lambda _: None)  # and the user
     setting = catalog()[key]
     on, off = setting.flags
     valid = {"server.bind": ":80", "http.headers": "X-A: 1", "app.target": "a:b", "server.host": "::1"}

@@ -1,0 +1,357 @@
+"""Everything that belongs to one master, put together: what is forked by it knows the worker's side as well.
+
+Made by `srvctl.run`, at the start of a service or where another program has left one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import random
+from base64 import b64encode
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from srvctl.errors import AlreadyRunning, ConfigError
+from srvctl.logs import setup
+from srvctl.settings.binds import binds_of
+from srvctl.settings.instance import ledger_paths
+from srvctl.settings.keeping import flat, in_force
+from srvctl.settings.service import Service
+from srvctl.supervisor import handover
+from srvctl.supervisor.admin import Admin
+from srvctl.supervisor.births import Births, Lives
+from srvctl.supervisor.children import Staff
+from srvctl.supervisor.control_socket import open_control_socket
+from srvctl.supervisor.directories import first_usable
+from srvctl.supervisor.effects import Effects
+from srvctl.supervisor.fleet import Fleet
+from srvctl.supervisor.generations import Generation, Generations
+from srvctl.supervisor.ledger import Ledger
+from srvctl.supervisor.master import Master
+from srvctl.supervisor.meeting_place import remove_place
+from srvctl.supervisor.obituaries import Obituaries
+from srvctl.supervisor.oom import OomWatch
+from srvctl.supervisor.policy import policy_of
+from srvctl.supervisor.poller import Poller
+from srvctl.supervisor.rereading import Rereading
+from srvctl.supervisor.sockets import open_listeners
+from srvctl.supervisor.upgrading import Upgrading
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator, Mapping
+
+    from srvctl.ipc.warm import Warm
+    from srvctl.settings.groups import LogSettings, Settings
+    from srvctl.settings.instance import Instance
+    from srvctl.supervisor.belongings import Belongings
+    from srvctl.supervisor.births import Place
+    from srvctl.supervisor.events import Event
+    from srvctl.supervisor.pidfile import PidFile
+    from srvctl.supervisor.signals import SignalInbox
+    from srvctl.worker.main import Outfit
+
+logger = logging.getLogger("srvctl.error")
+
+
+class Assembly:
+    """Everything that belongs to one master, put together."""
+
+    def __init__(
+        self,
+        service: Service,
+        reread: Callable[[], Settings | str],
+        inbox: SignalInbox,
+        pid_file: PidFile | None,
+        belongings: Belongings,
+        warm: Warm | None = None,
+    ) -> None:
+        self._settings = service.settings
+        self._instance = service.instance
+        self._reread = reread
+        self._pid_file = pid_file
+        self._warm = warm
+        self._inbox = inbox
+        self._belongings = belongings
+        self._pid = os.getpid()
+        self._poller = Poller(inbox)
+        self._staff = Staff()
+        self._oom = OomWatch()
+        self._admin: Admin | None = None
+        self._upgrading = Upgrading(
+            belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
+        )
+
+    def start(self) -> int:
+        """Serve; return the exit code.
+
+        Raises:
+            BindError: A socket cannot be opened.
+        """
+        if self._warm is not None and self._settings.workers.preload == "off":
+            self._warm.end()
+            self._warm = None
+        server = self._settings.server
+        listeners = open_listeners(binds_of(server), server.backlog, os.environ)
+        if self._settings.tls.certfile is not None:
+            listeners.speak_tls()
+        self._generations = Generations(Generation(1, self._settings, tuple(listeners)))
+        self._fleet = Fleet(policy_of(self._settings, _count(self._settings)), random.random)
+        with self._tidied_up():
+            for warning in listeners.warnings:
+                logger.warning(warning)
+            self._open_control_socket()
+            logger.info("Started master process [%d]", self._pid)
+            return int(self._master().run())
+
+    def go_on(self, state: Mapping[str, Any], first: Event) -> Callable[[], int]:
+        """Take over what is there; return what supervises it.
+
+        Raises:
+            Exception: It cannot be done.
+        """
+        self._fleet = restored_fleet(self._settings, state)
+        self._generations = Generations.inherit(state["generation"], self._settings)
+        self._staff.inherit(state["staff"], self._poller)
+        if state["admin"] is not None:
+            self._admin = Admin.inherit(state["admin"], self._about(), self._poller)
+            self._poller.add_clock(self._admin)
+        self._oom = OomWatch(since=state.get("oom"))
+        master = self._master()
+
+        def supervise() -> int:
+            with self._tidied_up():
+                return int(master.run(first))
+
+        return supervise
+
+    def _master(self) -> Master:
+        return Master(self._fleet, self._poller, self._effects(), logger, self._settle)
+
+    @contextlib.contextmanager
+    def _tidied_up(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._upgrading.give_up()
+            self._poller.close()
+            if self._admin is not None:
+                self._admin.close()
+            self._generations.close()
+            remove_place(self._belongings.place)
+        logger.info("Finished master process [%d]", self._pid)
+
+    # -- an upgrade in place ---------------------------------------------------------------------------
+
+    def _settle(self) -> Event | None:
+        """Make way if that is wanted and was rehearsed; return only what kept it from that."""
+        if not self._fleet.is_upgrading:
+            self._upgrading.give_up()
+            return None
+        return self._upgrading.make_way() if self._upgrading.is_due else None
+
+    def _export(self) -> dict[str, Any]:
+        settings = in_force(self._generations.accepted.settings, self._generations.at_start)
+        pid_file = self._pid_file
+        state = {
+            **handover.head(),
+            **self._belongings.export(),
+            "own": b64encode(pickle.dumps(Service(settings, self._instance))).decode(),
+            "settings": flat(settings),
+            "instance": asdict(self._instance),
+            "count": self._fleet.state.policy.count,
+            "generation": self._generations.export(),
+            "staff": self._staff.export(),
+            "admin": self._admin.state() if self._admin is not None else None,
+            "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
+            "oom": self._oom.seen,
+            "fleet": self._fleet.export(),
+        }
+        return {**state, "descriptors": self._descriptors()}
+
+    def _descriptors(self) -> list[int]:
+        """Return what must stay open."""
+        return [
+            *self._belongings.fds(),
+            *(listener.socket.fileno() for listener in self._generations),
+            *self._staff.fds(),
+            *(self._admin.fds() if self._admin is not None else ()),
+            *([self._pid_file.fd] if self._pid_file is not None else ()),
+        ]
+
+    # -- its parts -------------------------------------------------------------------------------------
+
+    def _open_control_socket(self) -> None:
+        control, reason = open_control_socket(
+            self._instance, self._settings.control.socket, os.environ, os.geteuid()
+        )
+        if control is None:
+            if reason:
+                logger.warning("%s", reason)
+            return
+        self._instance = replace(self._instance, name=control.name)
+        self._admin = Admin(control, self._about(), self._poller)
+        self._poller.add_clock(self._admin)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "config": self._instance.config,
+            "app": self._settings.app.target,
+            "binds": [listener.url for listener in self._generations],
+        }
+
+    def _effects(self) -> Effects:
+        lives = Lives(self._be_worker, self._be_mold, self._warm_up, self._leave_master)
+        return Effects(
+            staff=self._staff,
+            births=Births(self._poller, self._staff, self._generations, lives),
+            generations=self._generations,
+            rereading=Rereading(
+                self._poller, self._generations, self._read_again, _count, self._leave_master
+            ),
+            obituaries=Obituaries(_ledger(self._instance, self._settings), self._oom, logger),
+            notifier=self._belongings.notifier,
+            logger=logger,
+            admin=self._admin,
+            on_commit=self._obey_settings,
+            upgrade=self._upgrading.begin,
+        )
+
+    def _obey_settings(self, generation: Generation) -> None:
+        """Have this process, too, do as the settings of a reload say."""
+        try:
+            configure_logs(generation.settings.log)
+        except ConfigError as error:  # a moment ago it could be opened
+            logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
+        self._settings = generation.settings
+        self._renew_files()
+        if self._admin is not None:
+            self._admin.describe(self._about())
+
+    def _renew_files(self) -> None:
+        """Put back the pid file and the control socket, where somebody has tidied them away."""
+        try:
+            if self._pid_file is not None:
+                self._pid_file.renew()
+        except (AlreadyRunning, ConfigError) as error:
+            logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
+        reason = self._admin.renew() if self._admin is not None else ""
+        if reason:
+            logger.warning("%s", reason)
+
+    def _warm_up(self, generation: Generation) -> tuple[int, socket.socket] | None:
+        """Have the warm process become the generation's mold, if there still is one."""
+        warm, self._warm = self._warm, None
+        if warm is None:
+            return None
+        belongings = self._belongings
+        sockets = [listener.socket.fileno() for listener in generation.listeners]
+        try:
+            warm.become(
+                "srvctl.worker.warmed:live",
+                [generation.settings, belongings.place, generation.number, self._pid, dict(os.environ)],
+                [belongings.lifeline.end, *sockets],
+            )
+        except OSError:
+            warm.end()
+            return None
+        return warm.pid, warm.channel
+
+    # -- in a child ------------------------------------------------------------------------------------
+
+    def _leave_master(self) -> None:
+        """Close, in a child, what belongs to the master alone; nothing is told to those it shares it with."""
+        self._poller.close()
+        self._staff.abandon()
+        self._upgrading.abandon()
+        if self._admin is not None:
+            self._admin.close(unlink=False)
+        if self._pid_file is not None:
+            self._pid_file.close()
+        self._belongings.notifier.close()
+        self._belongings.lifeline.let_go()
+
+    def _read_again(self) -> Settings | str:
+        """Return the settings, or what is wrong with them; a log that cannot be opened is."""
+        found = self._reread()
+        if not isinstance(found, str):
+            try:
+                configure_logs(found.log)
+            except ConfigError as error:
+                return str(error)
+        return found
+
+    def _outfit(self, generation: Generation) -> Outfit:
+        from srvctl.worker.main import Outfit  # noqa: PLC0415 - the master never loads a loop or a parser
+
+        self._generations.leave_others(generation.number)
+        if generation.number > 1:
+            configure_logs(generation.settings.log)
+        return Outfit(
+            settings=generation.settings,
+            sockets=[listener.socket for listener in generation.listeners],
+            meeting_place=self._belongings.place,
+            generation=generation.number,
+            master=self._pid,
+            lifeline=self._belongings.lifeline.end,
+        )
+
+    def _be_worker(self, generation: Generation, place: Place) -> int:
+        from srvctl.worker import main  # noqa: PLC0415 - as above
+
+        return main.serve(self._outfit(generation), place.slot, place.channel, place.board)
+
+    def _be_mold(self, generation: Generation, channel: socket.socket) -> int:
+        from srvctl.worker.molding import Molding  # noqa: PLC0415 - as above
+
+        return Molding(self._outfit(generation)).live(channel)
+
+
+def restored_fleet(settings: Settings, state: Mapping[str, Any]) -> Fleet:
+    """Return the fleet that another program has left.
+
+    Raises:
+        Exception: It cannot be understood.
+    """
+    return Fleet.restore(state["fleet"], policy_of(settings, state["count"]), random.random)
+
+
+def configure_logs(log: LogSettings) -> None:
+    """Set up the loggers of this process.
+
+    Raises:
+        ConfigError: A file cannot be opened.
+    """
+    setup.configure(
+        log.level,
+        use_colors=log.use_colors,
+        access=log.access,
+        access_format=log.access_format,
+        access_file=log.access_file,
+    )
+
+
+def _count(settings: Settings) -> int:
+    count = settings.workers.count
+    if count != "auto":
+        return count
+    from srvctl.supervisor.capacity import auto_count  # noqa: PLC0415 - for auto only
+
+    count, reason = auto_count()
+    logger.info("Workers: %s", reason)
+    return count
+
+
+def _ledger(instance: Instance, settings: Settings) -> Ledger:
+    paths = ledger_paths(settings.ledger.file, instance.name, os.environ, os.geteuid())
+    path, reason = first_usable(paths, os.geteuid())
+    if path is None and reason:
+        logger.warning("Deaths of workers are kept in memory only: %s.", reason)
+    ledger = Ledger(path, settings.ledger.size)
+    ledger.prepare()
+    while error := ledger.take_error():
+        logger.warning("%s", error)
+    return ledger
