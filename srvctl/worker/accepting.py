@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("srvctl.error")
 
 _AT_ONCE: Final = 32  #: connections accepted before others have their turn
+_MOST_FAILURES: Final = 32  #: in a row, whatever they are
 _RETRY: Final = 1.0  #: seconds until accept(2) is tried again, for which there was no descriptor for example
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -28,9 +29,13 @@ class Accepting:
 
     Args:
         accept: Accepts one connection from the listener it is given; raises what accept(2) raises.
+        is_alone: No other worker accepts from the same listeners. Otherwise each takes one connection in a
+            turn of its loop, or the first to wake up would have a whole burst to itself.
     """
 
-    def __init__(self, accept: Callable[[socket.socket], None]) -> None:
+    def __init__(self, accept: Callable[[socket.socket], None], *, is_alone: bool = True) -> None:
+        self._at_once = _AT_ONCE if is_alone else 1
+        self._failures = 0  #: in a row
         self._loop = asyncio.get_running_loop()
         self._accept = accept
         self._listeners: dict[socket.socket, asyncio.TimerHandle | None] = {}  #: with those that rest
@@ -50,21 +55,23 @@ class Accepting:
         self._listeners.clear()
 
     def _accept_some(self, listener: socket.socket) -> None:
-        failures = 0
-        for _ in range(_AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 self._accept(listener)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
                 # accept(2): errors of the network belong to a connection, which is gone, and not to the next.
-                failures += 1
-                if error.errno in _EXHAUSTED or failures == _AT_ONCE:
+                self._failures += 1
+                if error.errno in _EXHAUSTED or self._failures == _MOST_FAILURES:
                     self._rest(listener, error)
                     return
+            else:
+                self._failures = 0
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
         """Let the trouble pass: the listener stays readable all the time, and would keep the loop busy."""
+        self._failures = 0
         logger.error("No connection can be accepted for %g s: %s.", _RETRY, error.strerror)
         self._loop.remove_reader(listener)
         self._listeners[listener] = self._loop.call_later(_RETRY, self.start, listener)

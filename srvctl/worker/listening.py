@@ -35,6 +35,7 @@ class Listening:
         proxies: Whether connections begin with a PROXY protocol header, and whose is believed.
         timeouts: How long handshakes and headers may take.
         on_change: Is called whenever a handshake has ended, or a connection without a header was given up.
+        is_alone: No other worker accepts from the same listeners.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Listening:
         proxies: ProxyPolicy,
         timeouts: TimeoutSettings,
         on_change: Callable[[], None],
+        *,
+        is_alone: bool = True,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
@@ -60,7 +63,7 @@ class Listening:
                 "ssl_handshake_timeout": max(timeouts.tls_handshake, _SOON),
                 "ssl_shutdown_timeout": max(timeouts.tls_shutdown, _SOON),
             }
-        self._plain = Accepting(self._accept)
+        self._plain = Accepting(self._accept, is_alone=is_alone)
         self._acceptor: Acceptor | None = None
         if proxies.is_protocol_expected:
             self._acceptor = Acceptor(proxies.trust, timeouts.request_head, self._adopt, on_change)

@@ -125,7 +125,14 @@ class Server:
         self.all_general_fields = self._fields.all
         self._turned_away = 0  #: since the last tick
         self._tls = tls
-        self._listening = Listening(self._connect, tls, self._proxies, timeouts, self._note_quiet)
+        self._listening = Listening(
+            self._connect,
+            tls,
+            self._proxies,
+            timeouts,
+            self._note_quiet,
+            is_alone=settings.workers.count == 1,
+        )
         self._orphans: set[Runner] = set()
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
         self._tick()
