@@ -15,10 +15,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from srvctl.errors import AlreadyRunning, ConfigError
-from srvctl.logs import setup
-from srvctl.settings.binds import binds_of
 from srvctl.settings.instance import ledger_paths
 from srvctl.settings.keeping import flat, in_force
+from srvctl.settings.log_setup import configure_logs
 from srvctl.settings.service import Service
 from srvctl.supervisor import handover
 from srvctl.supervisor.admin import Admin
@@ -37,19 +36,18 @@ from srvctl.supervisor.oom import OomWatch
 from srvctl.supervisor.policy import policy_of
 from srvctl.supervisor.poller import Poller
 from srvctl.supervisor.rereading import Rereading
-from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.upgrading import Upgrading
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
-    from srvctl.ipc.warm import Warm
-    from srvctl.settings.groups import LogSettings, Settings
+    from srvctl.settings.groups import Settings
     from srvctl.settings.instance import Instance
     from srvctl.supervisor.belongings import Belongings
     from srvctl.supervisor.births import Place
     from srvctl.supervisor.events import Event
+    from srvctl.supervisor.listeners import Listeners
     from srvctl.supervisor.pidfile import PidFile
     from srvctl.supervisor.signals import SignalInbox
     from srvctl.worker.main import Outfit
@@ -67,13 +65,12 @@ class Assembly:
         inbox: SignalInbox,
         pid_file: PidFile | None,
         belongings: Belongings,
-        warm: Warm | None = None,
     ) -> None:
         self._settings = service.settings
         self._instance = service.instance
         self._reread = reread
         self._pid_file = pid_file
-        self._warm = warm
+        self._first_mold: tuple[int, socket.socket] | None = None
         self._inbox = inbox
         self._belongings = belongings
         self._pid = os.getpid()
@@ -85,19 +82,14 @@ class Assembly:
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
         )
 
-    def start(self) -> int:
+    def start(self, listeners: Listeners, first_mold: tuple[int, socket.socket] | None) -> int:
         """Serve; return the exit code.
 
-        Raises:
-            BindError: A socket cannot be opened.
+        Args:
+            listeners: What to listen on.
+            first_mold: Process id and channel of the mold of the first generation, if there is one already.
         """
-        if self._warm is not None and self._settings.workers.preload == "off":
-            self._warm.end()
-            self._warm = None
-        server = self._settings.server
-        listeners = open_listeners(binds_of(server), server.backlog, os.environ)
-        if self._settings.tls.certfile is not None:
-            listeners.speak_tls()
+        self._first_mold = first_mold
         self._generations = Generations(Generation(1, self._settings, tuple(listeners)))
         self._fleet = Fleet(policy_of(self._settings, _count(self._settings)), random.random)
         with self._tidied_up():
@@ -204,7 +196,7 @@ class Assembly:
         }
 
     def _effects(self) -> Effects:
-        lives = Lives(self._be_worker, self._be_mold, self._warm_up, self._leave_master)
+        lives = Lives(self._be_worker, self._be_mold, self._take_first_mold, self._leave_master)
         return Effects(
             staff=self._staff,
             births=Births(self._poller, self._staff, self._generations, lives),
@@ -242,23 +234,9 @@ class Assembly:
         if reason:
             logger.warning("%s", reason)
 
-    def _warm_up(self, generation: Generation) -> tuple[int, socket.socket] | None:
-        """Have the warm process become the generation's mold, if there still is one."""
-        warm, self._warm = self._warm, None
-        if warm is None:
-            return None
-        belongings = self._belongings
-        sockets = [listener.socket.fileno() for listener in generation.listeners]
-        try:
-            warm.become(
-                "srvctl.worker.warmed:live",
-                [generation.settings, belongings.place, generation.number, self._pid, dict(os.environ)],
-                [belongings.lifeline.end, *sockets],
-            )
-        except OSError:
-            warm.end()
-            return None
-        return warm.pid, warm.channel
+    def _take_first_mold(self) -> tuple[int, socket.socket] | None:
+        mold, self._first_mold = self._first_mold, None
+        return mold
 
     # -- in a child ------------------------------------------------------------------------------------
 
@@ -317,21 +295,6 @@ def restored_fleet(settings: Settings, state: Mapping[str, Any]) -> Fleet:
         Exception: It cannot be understood.
     """
     return Fleet.restore(state["fleet"], policy_of(settings, state["count"]), random.random)
-
-
-def configure_logs(log: LogSettings) -> None:
-    """Set up the loggers of this process.
-
-    Raises:
-        ConfigError: A file cannot be opened.
-    """
-    setup.configure(
-        log.level,
-        use_colors=log.use_colors,
-        access=log.access,
-        access_format=log.access_format,
-        access_file=log.access_file,
-    )
 
 
 def _count(settings: Settings) -> int:

@@ -7,21 +7,25 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from srvctl.assembly import Assembly, configure_logs, restored_fleet
 from srvctl.ipc import naming
 from srvctl.ipc.naming import name_process
+from srvctl.settings.binds import binds_of
+from srvctl.settings.log_setup import configure_logs
 from srvctl.supervisor.belongings import Belongings
 from srvctl.supervisor.pidfile import PidFile
 from srvctl.supervisor.signals import SignalInbox
+from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.subreaper import become_subreaper
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
     from srvctl.ipc.warm import Warm
     from srvctl.settings.groups import Settings
     from srvctl.settings.service import Service
     from srvctl.supervisor.events import Event
+    from srvctl.supervisor.listeners import Listeners
 
 logger = logging.getLogger("srvctl.error")
 
@@ -49,7 +53,13 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
         logger.warning("%s", pid_file.warning)
     try:
         belongings = Belongings.fresh(os.environ, for_others=_have_workers_another_user(settings))
-        return Assembly(service, reread, inbox, pid_file, belongings, warm).start()
+        listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)
+        if settings.tls.certfile is not None:
+            listeners.speak_tls()
+        mold = _begin_mold(settings, listeners, belongings, warm) if warm is not None else None
+        from srvctl.assembly import Assembly  # noqa: PLC0415 - loads while the mold imports the application
+
+        return Assembly(service, reread, inbox, pid_file, belongings).start(listeners, mold)
     finally:
         if pid_file is not None:
             pid_file.release()
@@ -61,6 +71,8 @@ def rehearse(service: Service, state: Mapping[str, Any]) -> None:
     Raises:
         Exception: It cannot be gone on with.
     """
+    from srvctl.assembly import restored_fleet  # noqa: PLC0415 - as in `serve`
+
     restored_fleet(service.settings, state)
 
 
@@ -86,6 +98,8 @@ def go_on(
     become_subreaper()
     name_process(naming.MASTER)
     pid_file = PidFile.inherit(*state["pid_file"]) if state["pid_file"] is not None else None
+    from srvctl.assembly import Assembly  # noqa: PLC0415 - as in `serve`
+
     instance = Assembly(service, reread, inbox, pid_file, Belongings.inherit(state))
     supervise = instance.go_on(state, first)
 
@@ -99,6 +113,28 @@ def go_on(
                 pid_file.release()
 
     return run
+
+
+def _begin_mold(
+    settings: Settings, listeners: Listeners, belongings: Belongings, warm: Warm
+) -> tuple[int, socket.socket] | None:
+    """Have a warm process become the first mold, if one is wanted, before the master is complete itself.
+
+    Returns:
+        Its process id and the channel to it; None if it did not.
+    """
+    try:
+        if settings.workers.preload == "off":
+            raise OSError  # noqa: TRY301 - it has to end, as where it cannot be told
+        warm.become(
+            "srvctl.worker.warmed:live",
+            [settings, belongings.place, 1, os.getpid(), dict(os.environ)],
+            [belongings.lifeline.end, *(listener.socket.fileno() for listener in listeners)],
+        )
+    except OSError:
+        warm.end()
+        return None
+    return warm.pid, warm.channel
 
 
 def _have_workers_another_user(settings: Settings) -> bool:

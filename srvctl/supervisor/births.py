@@ -50,13 +50,13 @@ class Lives:
     Attributes:
         worker: Serve, after importing the application.
         mold: Import the application and fork workers; is given its end of the channel.
-        warm_up: Have a process that is warm be the mold; returns its pid and channel, if there is one.
+        first_mold: Returns process id and channel of a mold that was begun before there was a fleet, once.
         leave_master: Close what belongs to the master alone.
     """
 
     worker: Callable[[Generation, Place], int]
     mold: Callable[[Generation, socket.socket], int]
-    warm_up: Callable[[Generation], tuple[int, socket.socket] | None]
+    first_mold: Callable[[], tuple[int, socket.socket] | None]
     leave_master: Callable[[], None]
 
 
@@ -132,10 +132,10 @@ class Births:
         return fork_child(leave_master, lambda: self._lives.worker(generation, place))
 
     def make_mold(self, action: MakeMold) -> Event:
-        """Fork a mold, unless there is a process that only needs to be told to be one."""
+        """Fork a mold, unless there is one already."""
         generation = self._generations.of(action.generation)
         try:
-            pid, ours = self._lives.warm_up(generation) or self._fork_mold(generation)
+            pid, ours = self._lives.first_mold() or self._fork_mold(generation)
         except OSError as error:
             return MoldRefused(action.generation, str(error))
         ours.setblocking(False)

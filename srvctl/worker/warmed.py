@@ -12,7 +12,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srvctl.logs import setup
+from srvctl.settings.log_setup import configure_logs
 from srvctl.worker.main import Outfit
 from srvctl.worker.molding import Molding
 
@@ -46,14 +46,7 @@ def live(
     os.environ.update(environ)
     lifeline, *listeners = descriptors
     _close_others(listeners)
-    log = settings.log
-    setup.configure(
-        log.level,
-        use_colors=log.use_colors,
-        access=log.access,
-        access_format=log.access_format,
-        access_file=log.access_file,
-    )
+    configure_logs(settings.log)
     sockets = [socket.socket(fileno=descriptor) for descriptor in listeners]
     return Molding(Outfit(settings, sockets, meeting_place, generation, master, lifeline)).live(channel)
 

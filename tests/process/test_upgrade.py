@@ -156,7 +156,7 @@ def test_a_version_that_cannot_take_over_is_refused(
         assert web.wait_workers(1, "v1") == workers
 
 
-FAILS_HALF_WAY = "\ndef _fail(self): raise RuntimeError('half-way')\n_Instance._about = _fail\n"
+FAILS_HALF_WAY = "\ndef _fail(self): raise RuntimeError('half-way')\nAssembly._about = _fail\n"
 
 
 def test_a_version_that_fails_after_all_gives_the_process_back(
@@ -167,7 +167,7 @@ def test_a_version_that_fails_after_all_gives_the_process_back(
         workers, opened = web.workers(), descriptors(web.pid)
         with Load(("127.0.0.1", web.port), keeping=1, renewing=1) as load:
             load.wait_answered(100)
-            releases.install("0.2.0", {"run.py": FAILS_HALF_WAY})
+            releases.install("0.2.0", {"assembly.py": FAILS_HALF_WAY})
             done = ask(control, "upgrade")
             assert done.returncode == 5
             assert "began to take over and failed: RuntimeError('half-way')" in done.stderr
@@ -189,7 +189,7 @@ def test_without_any_that_can_go_on_the_workers_serve(
     """The old program is gone from the disk and the new one fails: a stop is still obeyed."""
     with server(tmp_path, releases, control, "--workers", "2") as web:
         workers = web.workers()
-        releases.install("0.2.0", {"run.py": FAILS_HALF_WAY})
+        releases.install("0.2.0", {"assembly.py": FAILS_HALF_WAY})
         releases.remove("0.1.0")
         done = ask(control, "upgrade")
         assert "ended the connection" in done.stderr
