@@ -204,11 +204,11 @@ class Fleet:
                 text = f"Could not start the process that workers are forked from: {reason}."
                 self._failures.of_mold(generation, text)
             case MoldExited(generation=generation, cause=cause):
+                what = f"The process that workers of generation {generation} are forked from ended"
+                if molds.is_importing(generation):
+                    what = "Importing the application ended the process"
                 if molds.exited(generation):
-                    text = (
-                        f"The process that workers of generation {generation} are forked from ended: {cause}."
-                    )
-                    self._failures.of_mold(generation, text)
+                    self._failures.of_mold(generation, f"{what}: {cause}.")
 
     # -- what is wanted --------------------------------------------------------------------------------
 

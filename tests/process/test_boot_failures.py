@@ -95,13 +95,13 @@ class TestImport:
         (message,) = errors(refusal("broken:app", *TWO, "--preload", "off", cwd=tmp_path))
         assert message.endswith("ended before it was ready: exit code 7.")
         (message,) = errors(refusal("broken:app", *TWO, cwd=tmp_path))
-        assert message.endswith("are forked from ended: exit code 7.")
+        assert message.endswith("Importing the application ended the process: exit code 7.")
 
     def test_a_crash_on_import_is_reported(self, tmp_path: Path) -> None:
         """So does a crash in C code."""
         (tmp_path / "broken.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
         (message,) = errors(refusal("broken:app", *TWO, cwd=tmp_path))
-        assert message.endswith("are forked from ended: killed by SIGSEGV.")
+        assert message.endswith("Importing the application ended the process: killed by SIGSEGV.")
 
     def test_a_factory_that_raises_shows_where(self, tmp_path: Path) -> None:
         """--factory calls the target; what it raises is reported as what an import raises."""

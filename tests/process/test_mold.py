@@ -82,8 +82,8 @@ def test_one_that_dies_in_a_reload_ends_that_reload(tmp_path: Path) -> None:
         os.kill(importing, signal.SIGKILL)
         visitor.wait_end()
         server.wait_line(
-            "Reload failed: The process that workers of generation 2 are forked from ended: "
-            r"killed by SIGKILL\. The old workers go on\.$"
+            r"Reload failed: Importing the application ended the process: killed by SIGKILL\. "
+            r"The old workers go on\.$"
         )
         assert server.wait_workers(2, "good") == workers
         assert server.molds() == [mold]

@@ -82,7 +82,7 @@ def test_an_unsuitable_mold_is_done_without() -> None:
         pytest.param(
             0.0,
             DEAD,
-            "The process that workers of generation 1 are forked from ended: killed by SIGKILL.",
+            "Importing the application ended the process: killed by SIGKILL.",
             [],
             id="silent",
         ),

@@ -629,7 +629,7 @@ def test_the_new_mold_comes_first() -> None:
         pytest.param(
             0.0,
             MoldExited(2, "killed by SIGSEGV"),
-            "The process that workers of generation 2 are forked from ended: killed by SIGSEGV",
+            "Importing the application ended the process: killed by SIGSEGV",
             0,
             id="silent",
         ),
