@@ -108,7 +108,8 @@ class Watch:
         """
         if not worker.is_ready:
             return 0.0
-        self._weigh(worker, seen.pss, policy.recycle)
+        if now >= worker.health.weighed_at + _WEIGH_EVERY:  # one under suspicion is examined more often
+            self._weigh(worker, seen.pss, policy.recycle, now)
         limit = policy.health.hang_timeout
         reading = worker.health.reading
         waited = reading.waited if reading is not None else 0.0
@@ -153,13 +154,11 @@ class Watch:
         if not recycle.memory or reading.rss <= recycle.memory:
             worker.health.too_heavy = 0
             return False
-        if now < worker.health.weighed_at + _WEIGH_EVERY:
-            return False
-        worker.health.weighed_at = now
-        return True
+        return now >= worker.health.weighed_at + _WEIGH_EVERY
 
-    def _weigh(self, worker: Worker, pss: int | None, recycle: RecyclePolicy) -> None:
+    def _weigh(self, worker: Worker, pss: int | None, recycle: RecyclePolicy, now: float) -> None:
         reading = worker.health.reading
+        worker.health.weighed_at = now
         if pss is None:
             pss = reading.rss if reading is not None else 0
         if not recycle.memory or pss <= recycle.memory:
