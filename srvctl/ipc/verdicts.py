@@ -147,7 +147,7 @@ def _unasked(death: Death) -> str:
         return _CRASHES[signal]
     if signal:
         return f"{death.cause} from outside: nobody in srvctl asked"
-    return death.cause
+    return death.cause or "nothing is known of its end"
 
 
 def _left(death: Death, code: int) -> str:

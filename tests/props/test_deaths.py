@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import asdict, fields
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from srvctl.ipc.deaths import MAX_LINE, Death, from_line, from_lines, to_line, trimmed
@@ -99,6 +99,7 @@ def test_a_torn_line_is_skipped(death: Death, cut: int) -> None:
     assert from_lines(torn + b"\n" + line) == [death]
 
 
+@example(Death(at=0.0, master=0, worker=0, slot=0, generation=0, pid=0, state="", cause=""))
 @given(deaths | wild_deaths)
 def test_any_death_has_words_on_one_line(death: Death) -> None:
     assert verdict(death)
