@@ -215,7 +215,8 @@ class Assembly:
     def _obey_settings(self, generation: Generation) -> None:
         """Have this process, too, do as the settings of a reload say."""
         try:
-            configure_logs(generation.settings.log)
+            if generation.settings.log != self._settings.log:
+                configure_logs(generation.settings.log)
         except ConfigError as error:  # a moment ago it could be opened
             logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
         self._settings = generation.settings
