@@ -185,7 +185,7 @@ class TestBrokenCode:
             ),
             "ZeroDivisionError: division by zero": ({"before": "1 / 0"}, loading),
             "RuntimeError: no database": ({"after": STARTUP_THAT_RAISES}, "Application startup failed"),
-            "exit code 7": ({"before": "import os; os._exit(7)"}, "The process that"),
+            "exit code 7": ({"before": "import os; os._exit(7)"}, "Importing the application"),
         }
         write_app(tmp_path, "good")
         with ServerProcess(SITE, "--workers", "2", *PATIENT, cwd=tmp_path) as server:
