@@ -71,7 +71,6 @@ class Assembly:
         self._reread = reread
         self._pid_file = pid_file
         self._first_mold: tuple[int, socket.socket] | None = None
-        self._inbox = inbox
         self._belongings = belongings
         self._pid = os.getpid()
         self._poller = Poller(inbox)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -123,18 +124,16 @@ def _begin_mold(
     Returns:
         Its process id and the channel to it; None if it did not.
     """
-    try:
-        if settings.workers.preload == "off":
-            raise OSError  # noqa: TRY301 - it has to end, as where it cannot be told
-        warm.become(
-            "srvctl.worker.warmed:live",
-            [settings, belongings.place, 1, os.getpid(), dict(os.environ)],
-            [belongings.lifeline.end, *(listener.socket.fileno() for listener in listeners)],
-        )
-    except OSError:
-        warm.end()
-        return None
-    return warm.pid, warm.channel
+    if settings.workers.preload != "off":
+        with contextlib.suppress(OSError):  # it is gone, or there is no room for a descriptor
+            warm.become(
+                "srvctl.worker.warmed:live",
+                [settings, belongings.place, 1, os.getpid(), dict(os.environ)],
+                [belongings.lifeline.end, *(listener.socket.fileno() for listener in listeners)],
+            )
+            return warm.pid, warm.channel
+    warm.end()
+    return None
 
 
 def _have_workers_another_user(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ import mmap
 import os
 import socket
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.ipc import channel, scoreboard
@@ -199,7 +200,44 @@ class Staff:
                 handle.channel.close()
 
 
-class WorkerHandle:
+class _Handle(ABC):
+    """What workers and molds have in common.
+
+    Args:
+        pid: Its process id; None as long as only the process that forks it knows that.
+        lines: The master's end of its channel.
+        staff: All of them.
+        poller: Watches the channel and waits for the process.
+    """
+
+    def __init__(self, pid: int | None, lines: Lines, staff: Staff, poller: Poller) -> None:
+        self.pid = pid
+        self._lines = lines
+        self._staff = staff
+        self._poller = poller
+        if lines.socket is not None:
+            poller.watch(lines.socket, lambda _mask: self.last_words())
+        poller.adopt(self)
+
+    @property
+    def channel(self) -> socket.socket | None:
+        """The master's end of the channel; None when the child closed its own, or broke it."""
+        return self._lines.socket
+
+    @abstractmethod
+    def last_words(self) -> Iterator[Event]:
+        """Return what it says."""
+
+    @abstractmethod
+    def ended(self, cause: str, status: int) -> Iterator[Event]:
+        """Return that it ended; as `poller.Child.ended`."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._lines.close()
+
+
+class WorkerHandle(_Handle):
     """A worker as the operating system sees it.
 
     Args:
@@ -222,22 +260,11 @@ class WorkerHandle:
         staff: Staff,
         poller: Poller,
     ) -> None:
-        self._staff = staff
         self.worker = worker
         self.generation = generation
-        self.pid = pid
         self.board = board
         self.refusal = "the process that it was to be forked from ended"
-        self._lines = lines
-        self._poller = poller
-        if lines.socket is not None:
-            poller.watch(lines.socket, self._readable)
-        poller.adopt(self)
-
-    @property
-    def channel(self) -> socket.socket | None:
-        """The master's end of the channel; None when the worker closed its own, or broke it."""
-        return self._lines.socket
+        super().__init__(pid, lines, staff, poller)
 
     def export(self) -> dict[str, Any]:
         """Return what `Staff.inherit` needs, as JSON."""
@@ -249,9 +276,6 @@ class WorkerHandle:
             "refusal": self.refusal,
             **self._lines.export(),
         }
-
-    def _readable(self, _mask: int) -> Iterator[Event]:
-        return self.last_words()
 
     def last_words(self) -> Iterator[Event]:
         """Return what it says."""
@@ -275,7 +299,7 @@ class WorkerHandle:
 
     def close(self) -> None:
         """Let go of everything."""
-        self._lines.close()
+        super().close()
         self.board.close()
 
     def _event_of(self, message: Message) -> Iterator[Event]:
@@ -296,7 +320,7 @@ class WorkerHandle:
                 yield ChannelBroken(self.worker, f"{type(message).__name__} is not for the master")
 
 
-class MoldHandle:
+class MoldHandle(_Handle):
     """A mold as the operating system sees it.
 
     Args:
@@ -309,24 +333,11 @@ class MoldHandle:
 
     def __init__(self, generation: int, pid: int, lines: Lines, staff: Staff, poller: Poller) -> None:
         self.generation = generation
-        self.pid: int | None = pid
-        self._staff = staff
-        self._lines = lines
-        if lines.socket is not None:
-            poller.watch(lines.socket, self._readable)
-        poller.adopt(self)
-
-    @property
-    def channel(self) -> socket.socket | None:
-        """The master's end of the channel; None when it is closed."""
-        return self._lines.socket
+        super().__init__(pid, lines, staff, poller)
 
     def export(self) -> dict[str, Any]:
         """Return what `Staff.inherit` needs, as JSON."""
         return {"generation": self.generation, "pid": self.pid, **self._lines.export()}
-
-    def _readable(self, _mask: int) -> Iterator[Event]:
-        return self.last_words()
 
     def last_words(self) -> Iterator[Event]:
         """Return what it says."""
@@ -351,7 +362,3 @@ class MoldHandle:
         self._lines.close()
         self._staff.molds.pop(self.generation, None)
         yield MoldExited(self.generation, cause)
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self._lines.close()

@@ -6,15 +6,14 @@ program. Called by `effects`; what comes of it comes out of the poller.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
-import signal
 from typing import TYPE_CHECKING
 
 from srvctl.errors import BindError, ExitCode
 from srvctl.supervisor.events import SettingsRead, SettingsRefused
 from srvctl.supervisor.generations import needs_restart
+from srvctl.supervisor.piped import PipedChild
 from srvctl.supervisor.policy import policy_of
 from srvctl.supervisor.spawn import fork_child
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from srvctl.supervisor.events import Event
     from srvctl.supervisor.generations import Generations
     from srvctl.supervisor.poller import Poller
-
-_CHUNK = 65536
 
 
 class Rereading:
@@ -68,14 +65,13 @@ class Rereading:
             return _refused(generation, error)
         finally:
             os.close(writer)
-        os.set_blocking(reader, False)
         self._reader = _Reader(pid, reader, self._poller, lambda data: self._found(generation, data))
         return None
 
     def cancel(self) -> None:
         """Do without the answer, if there is none yet."""
         if self._reader is not None:
-            self._reader.cancel()
+            self._reader.give_up()
             self._reader = None
 
     def _found(self, generation: int, data: bytes) -> Iterator[Event]:
@@ -99,52 +95,18 @@ def _refused(generation: int, error: OSError) -> SettingsRefused:
     return SettingsRefused(generation, f"No process to read them: {error.strerror}.")
 
 
-class _Reader:
-    """The child, and what has come of it."""
+class _Reader(PipedChild):
+    """The child that reads the settings."""
 
     def __init__(
         self, pid: int, pipe: int, poller: Poller, found: Callable[[bytes], Iterator[Event]]
     ) -> None:
-        self.pid: int | None = pid
-        self._pipe: int | None = pipe
-        self._poller = poller
+        super().__init__(pid, pipe, poller)
         self._found = found
-        self._data = b""
-        self._is_wanted = True
-        poller.watch(pipe, lambda _mask: self.last_words())
-        poller.adopt(self)
 
-    def last_words(self) -> Iterator[Event]:
-        """Read; the answer is complete when the child has ended."""
-        while self._pipe is not None:
-            try:
-                chunk = os.read(self._pipe, _CHUNK)
-            except BlockingIOError:
-                return
-            if not chunk:
-                self._close()
-            self._data += chunk
-        yield from ()
-
-    def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the protocol
-        """Take the answer."""
-        self._close()
-        if self._is_wanted:
-            yield from self._found(self._data if status == 0 else b"")
-
-    def cancel(self) -> None:
-        """Want nothing of it any more."""
-        self._is_wanted = False
-        self._close()
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-
-    def _close(self) -> None:
-        if self._pipe is not None:
-            self._poller.unwatch(self._pipe)
-            os.close(self._pipe)
-            self._pipe = None
+    def told(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the base
+        """Take the answer; one that did not end well has none."""
+        yield from self._found(self.said if status == 0 else b"")
 
 
 def _send(writer: int, read: Callable[[], Settings | str]) -> int:

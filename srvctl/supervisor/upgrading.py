@@ -15,10 +15,10 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from srvctl.errors import ExitCode
-from srvctl.ipc.forking import die_with
 from srvctl.logs.streams import flush
 from srvctl.supervisor import handover
 from srvctl.supervisor.events import UpgradeRefused
+from srvctl.supervisor.piped import PipedChild
 from srvctl.supervisor.spawn import fork_child
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 #: Bytes of what a rehearsal printed that are kept: the end, which names the error.
 _MOST_PRINTED: Final = 16 * 1024
-_CHUNK: Final = 65536
 
 REHEARSE: Final = "rehearse"  #: say whether it would work
 TAKE_OVER: Final = "take-over"
@@ -96,19 +95,16 @@ class Upgrading:
             reader, writer = os.pipe()
             try:
                 undo.callback(os.close, reader)
-                master = os.getpid()
-                pid = fork_child(_nothing, lambda: self._be_rehearsal(master, writer, left, state))
+                pid = fork_child(_nothing, lambda: self._be_rehearsal(writer, left, state))
             finally:
                 os.close(writer)
                 os.close(left)
-            os.set_blocking(reader, False)
             undo.pop_all()
         self._rehearsal = _Rehearsal(pid, reader, self._poller, deadline, limit, self._rehearsed)
         self._answer = answer
 
-    def _be_rehearsal(self, master: int, writer: int, left: int, state: Mapping[str, Any]) -> int:
+    def _be_rehearsal(self, writer: int, left: int, state: Mapping[str, Any]) -> int:
         """Be the child, up to execve(2), which closes all that it is not to have."""
-        die_with(master)
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         _pass_on([left, *state["descriptors"]])
@@ -206,8 +202,8 @@ class Upgrading:
             os.close(left)
 
 
-class _Rehearsal:
-    """The child, and what it printed."""
+class _Rehearsal(PipedChild):
+    """The child that rehearses; what it says is what it printed."""
 
     def __init__(
         self,
@@ -216,37 +212,18 @@ class _Rehearsal:
         poller: Poller,
         deadline: float,
         limit: str,
-        ended: Callable[[str, str], Iterator[Event]],
+        rehearsed: Callable[[str, str], Iterator[Event]],
     ) -> None:
-        self.pid: int | None = pid
+        super().__init__(pid, pipe, poller, most=_MOST_PRINTED)
         self.deadline: float | None = deadline
-        self._pipe: int | None = pipe
-        self._poller = poller
         self._limit = limit
-        self._ended: Callable[[str, str], Iterator[Event]] | None = ended
-        self._printed = b""
+        self._rehearsed = rehearsed
         self._is_late = False
-        poller.watch(pipe, lambda _mask: self.last_words())
-        poller.adopt(self)
 
-    def last_words(self) -> Iterator[Event]:
-        """Read what it prints."""
-        while self._pipe is not None:
-            try:
-                chunk = os.read(self._pipe, _CHUNK)
-            except BlockingIOError:
-                break
-            if not chunk:
-                self._close()
-            self._printed = (self._printed + chunk)[-_MOST_PRINTED:]
-        yield from ()
-
-    def ended(self, cause: str, status: int) -> Iterator[Event]:
+    def told(self, cause: str, status: int) -> Iterator[Event]:
         """Tell what came of it."""
-        self._close()
-        if self._ended is not None:
-            printed = self._printed.decode(errors="replace").strip()
-            yield from self._ended(self._reason(cause, status, printed), printed)
+        printed = self.said.decode(errors="replace").strip()
+        yield from self._rehearsed(self._reason(cause, status, printed), printed)
 
     def _reason(self, cause: str, status: int, printed: str) -> str:
         if self._is_late:
@@ -260,29 +237,7 @@ class _Rehearsal:
         """End it if it has taken too long."""
         if self.deadline is not None and self.deadline <= now:
             self.deadline, self._is_late = None, True
-            self._kill()
-
-    def give_up(self) -> None:
-        """Want nothing of it any more."""
-        self._ended = None
-        self._close()
-        self._kill()
-
-    def abandon(self) -> None:
-        """Close a forked child's copy, without telling the poller, which it shares with the master."""
-        if self._pipe is not None:
-            os.close(self._pipe)
-
-    def _kill(self) -> None:
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-
-    def _close(self) -> None:
-        if self._pipe is not None:
-            self._poller.unwatch(self._pipe)
-            os.close(self._pipe)
-            self._pipe = None
+            self.kill()
 
 
 def _pass_on(descriptors: list[int]) -> None:

@@ -105,7 +105,6 @@ def serve(outfit: Outfit, slot: int, channel: socket.socket, board: int) -> int:
         loaded.hooks.call("on_boot", outfit.context(slot))
         return loaded
 
-    forking.die_with(outfit.master)
     return _serve(outfit, slot, channel, board, load)
 
 
