@@ -37,7 +37,7 @@ def _run(argv: list[str]) -> int:
 
     with Meanwhile(argv) as meanwhile:
         service = resolve(argv, meanwhile.begin)
-        from srvctl.run import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
+        from srvctl.launch import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
 
         return serve(service, lambda: reread(argv), meanwhile.warm)
 

@@ -1,6 +1,6 @@
 """Everything that belongs to one master, put together: what is forked by it knows the worker's side as well.
 
-Made by `srvctl.run`, at the start of a service or where another program has left one.
+Made by `srvctl.launch`, at the start of a service or where another program has left one.
 """
 
 from __future__ import annotations

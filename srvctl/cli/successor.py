@@ -54,7 +54,7 @@ def succeed(argv: Sequence[str], task: str) -> int:
 
 def _rehearse(argv: Sequence[str], state: Mapping[str, Any]) -> int:
     """Do everything that taking over consists of and that leaves no trace, and leave an answer."""
-    from srvctl import run  # noqa: PLC0415 - all that the master consists of must be there, and loads
+    from srvctl import launch  # noqa: PLC0415 - all that the master consists of must be there, and loads
     from srvctl.cli.running import invoke  # noqa: PLC0415 - never in the master
     from srvctl.settings.instance import Instance  # noqa: PLC0415 - as above
     from srvctl.settings.keeping import kept  # noqa: PLC0415 - as above
@@ -69,7 +69,7 @@ def _rehearse(argv: Sequence[str], state: Mapping[str, Any]) -> int:
         return int(found or ExitCode.INTERNAL)
     settings, notes = kept(state["settings"], found.settings)
     service = Service(settings, unpacked(Instance, state["instance"]))
-    run.rehearse(service, state)
+    launch.rehearse(service, state)
     handover.write(state["answer"], pickle.dumps((service, notes)))
     return ExitCode.OK
 
@@ -114,7 +114,7 @@ def _put_together(
     argv: Sequence[str], service: Service, state: Mapping[str, Any], first: Event
 ) -> Callable[[], int]:
     from srvctl.cli.resolver import reread  # noqa: PLC0415 - what cannot be loaded must not end the service
-    from srvctl.run import go_on  # noqa: PLC0415 - as above
+    from srvctl.launch import go_on  # noqa: PLC0415 - as above
 
     return go_on(service, lambda: reread(argv), state, first)
 

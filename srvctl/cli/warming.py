@@ -47,7 +47,7 @@ class Meanwhile:
         except OSError:  # then the mold is forked when it is needed, and takes longer
             self.warm = None
         gc.disable()  # imports make little garbage, and looking for it would take a tenth of the time
-        import srvctl.run  # noqa: F401, PLC0415 - as above
+        import srvctl.launch  # noqa: F401, PLC0415 - as above
 
         gc.enable()
 

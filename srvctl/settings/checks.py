@@ -19,6 +19,8 @@ _DOTTED: Final = r"[^\s./:]+(?:\.[^\s./:]+)*"
 _TARGET: Final = re.compile(rf"{_DOTTED}:{_DOTTED}")
 #: field-name of RFC 9110, then anything that cannot end the line (RFC 9110 5.5).
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
+#: Event loops that have a name; ``none`` is uvicorn's word for asyncio's own.
+LOOPS: Final = ("auto", "uvloop", "asyncio", "none")
 _BROADCAST_SCHEMES: Final = ("redis", "rediss", "unix")
 #: The path of a URL of Redis: nothing, or the number of a database.
 _DATABASE: Final = re.compile(r"(?:/[0-9]{0,9})?")
@@ -42,6 +44,16 @@ def check_hook(target: str) -> None:
     """
     if not _TARGET.fullmatch(target):
         raise ValueError("is not of the form module:attribute; write for example hooks:warm_up")
+
+
+def check_loop(text: str) -> None:
+    """Check the name of an event loop.
+
+    Raises:
+        ValueError: It is none that srvctl knows, and not of the form ``module:factory``.
+    """
+    if text not in LOOPS and not _TARGET.fullmatch(text):
+        raise ValueError(f"is no event loop; write one of {', '.join(LOOPS)}, or module:factory")
 
 
 def check_header(header: str) -> None:
@@ -157,6 +169,7 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
         "server.host": check_host,
         "server.uds": check_uds,
         "workers.cpu_affinity": _parses(parse_cpus),
+        "workers.loop": check_loop,
         "workers.group": _parses(parse_id),
         "workers.rlimits": _parses(parse_rlimit),
         "workers.supplementary_groups": _parses(parse_id),

@@ -17,7 +17,7 @@ def configure_logs(log: LogSettings) -> None:
         ConfigError: A file cannot be opened.
     """
     setup.configure(
-        log.level,
+        log.level or "info",
         use_colors=log.use_colors,
         access=log.access,
         access_format=log.access_format,

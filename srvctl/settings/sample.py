@@ -19,6 +19,7 @@ _HEAD: Final = """\
 #: What a setting is shown with where its default says nothing; commented out but for the target.
 _EXAMPLES: Final[dict[str, object]] = {
     "app.target": "examples.fastapi_hello:app",
+    "app.env_file": ".env",
     "server.bind": ["127.0.0.1:8000", "unix:/run/srvctl/app.sock?mode=660"],
     "server.uds": "/run/srvctl/app.sock",
     "server.fd": 3,
@@ -42,6 +43,8 @@ _EXAMPLES: Final[dict[str, object]] = {
     "tls.ca_certs": "/etc/srvctl/tls/clients.pem",
     "tls.sni": ["api.example.com=/etc/srvctl/tls/api.pem:/etc/srvctl/tls/api.key"],
     "tls.keylog": "/var/lib/srvctl/keys.log",
+    "log.level": "info",
+    "log.config": "logging.yaml",
     "log.use_colors": True,
 }
 _ACTIVE_EXAMPLE: Final = "app.target"

@@ -136,7 +136,7 @@ def test_a_version_that_cannot_take_over_is_refused(
     """Whatever is wrong with it: the reason is told, and nothing else has happened."""
     raises = "\nraise RuntimeError('not on this machine')\n"
     broken = {
-        "not on this machine": {"run.py": raises},
+        "not on this machine": {"launch.py": raises},
         "does not understand workers of 0.1.0 .channel.": {"ipc/channel.py": "\nVERSION = 2\n"},
         "does not know how to take over": {"cli/successor.py": "\nsucceed = lambda *_: 0\n"},
         r"did not say within 3 s \(timeouts.boot\)": {"cli/running.py": "\nimport time\ntime.sleep(600)\n"},
@@ -210,7 +210,7 @@ def test_what_happens_in_between_is_dealt_with_afterwards(
             "\n_go_on = go_on\ndef go_on(*args):\n    from tests.support.apps.basic import gate\n"
             f"    gate({gate.port})\n    return _go_on(*args)\n"
         )
-        releases.install("0.2.0", {"run.py": waits})
+        releases.install("0.2.0", {"launch.py": waits})
         web.signal(signal.SIGUSR2)
         visitor = gate.wait_visitor()
         old = web.workers()

@@ -32,6 +32,22 @@ class AppSettings:
             "Call the target without arguments to get the application.", "--factory", env=("UVICORN_FACTORY",)
         ),
     ] = False
+    interface: Annotated[
+        Literal["auto", "asgi3", "asgi2", "wsgi"],
+        Option(
+            "What the application speaks; auto looks at what it takes when it is called.",
+            "--interface",
+            env=("UVICORN_INTERFACE",),
+        ),
+    ] = "auto"
+    wsgi_threads: Annotated[
+        int,
+        Option(
+            "Threads that call a WSGI application: the requests of which a worker answers as many at once.",
+            "--wsgi-threads",
+            minimum=1,
+        ),
+    ] = 10
     lifespan: Annotated[
         Literal["auto", "on", "off"],
         Option(
@@ -47,3 +63,21 @@ class AppSettings:
             env=("UVICORN_ROOT_PATH",),
         ),
     ] = ""
+    env_file: Annotated[
+        str | None,
+        Option(
+            "File of variables that the application finds in its environment, unless they are set already; "
+            "srvctl's own settings are not read from it.",
+            "--env-file",
+            "FILE",
+            env=("UVICORN_ENV_FILE",),
+        ),
+    ] = None
+    reset_contextvars: Annotated[
+        bool,
+        Option(
+            "Begin each request with no context variable set, instead of those that the startup has set.",
+            "--reset-contextvars",
+            env=("UVICORN_RESET_CONTEXTVARS",),
+        ),
+    ] = False

@@ -15,9 +15,10 @@ class HttpSettings:
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
     codec: Annotated[
-        Literal["auto", "native", "httptools", "h11"],
+        Literal["auto", "native", "httptools", "zttp", "h11"],
         Option(
-            "Who reads requests: native (which auto means) or h11; httptools is uvicorn's word for native.",
+            "Who reads requests: native (which auto means) or h11; httptools and zttp, words of uvicorn's, "
+            "mean native.",
             "--http",
             env=("UVICORN_HTTP",),
         ),

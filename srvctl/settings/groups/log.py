@@ -17,8 +17,23 @@ class LogSettings:
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
     level: Annotated[
-        LogLevel, Option("Least severe level that is logged.", "--log-level", env=("UVICORN_LOG_LEVEL",))
-    ] = "info"
+        LogLevel | None,
+        Option(
+            "Least severe level that is logged; when unset, what log.config says, or info.",
+            "--log-level",
+            env=("UVICORN_LOG_LEVEL",),
+        ),
+    ] = None
+    config: Annotated[
+        str | None,
+        Option(
+            "File that sets up logging instead, in the form of logging.config: .json, .yaml, .yml, .toml, or "
+            "any other name for .ini; files made for uvicorn work.",
+            "--log-config",
+            "FILE",
+            env=("UVICORN_LOG_CONFIG",),
+        ),
+    ] = None
     access: Annotated[bool, Option("Log each request.", "--access-log", env=("UVICORN_ACCESS_LOG",))] = True
     access_format: Annotated[
         str,

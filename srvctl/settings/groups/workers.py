@@ -35,8 +35,14 @@ class WorkersSettings:
         ),
     ] = "auto"
     loop: Annotated[
-        Literal["auto", "uvloop", "asyncio"],
-        Option("Event loop; auto takes uvloop where it is installed.", "--loop", env=("UVICORN_LOOP",)),
+        str,
+        Option(
+            "Event loop: auto (uvloop where it is installed), uvloop, asyncio (or none), or module:factory, "
+            "which is called without arguments and returns one.",
+            "--loop",
+            "LOOP",
+            env=("UVICORN_LOOP",),
+        ),
     ] = "auto"
     max_surge: Annotated[
         int,

@@ -48,7 +48,7 @@ def test_every_setting_can_be_given_on_the_command_line(
     valid |= {"tls.cert_reqs": "2", "proxy.forwarded_allow_ips": "10.0.0.0/8", "proxy.fields": "host"}
     valid |= {"log.access_format": "%h %s", "broadcast.buffer": "64K", "broadcast.url": "redis://h"}
     valid |= {"workers.nice": "5", "workers.oom_score": "500", "ledger.size": "64K"}
-    valid |= {"workers.umask": "027", "workers.rlimits": "nofile=1024"}
+    valid |= {"workers.umask": "027", "workers.loop": "asyncio", "workers.rlimits": "nofile=1024"}
     valid |= {f"hooks.{name}": "a:b" for name in ("on_boot", "pre_fork", "post_fork")}
     valid |= {f"hooks.{name}": "a:b" for name in ("on_ready", "on_drain", "on_exit")}
     text = valid.get(key) or (setting.choices[-1] if setting.choices else "3000")
@@ -211,7 +211,7 @@ def test_the_program_serves_what_run_resolved(monkeypatch: pytest.MonkeyPatch) -
         served.append(service)
         return 3
 
-    monkeypatch.setattr("srvctl.run.serve", serve)
+    monkeypatch.setattr("srvctl.launch.serve", serve)
     assert __main__.main() == 3
     assert [service.settings.app.target for service in served] == ["a:b"]
 
@@ -223,7 +223,7 @@ def test_an_error_while_serving_ends_with_its_message_and_code(
         raise BindError("port 80 is taken")
 
     monkeypatch.setattr("sys.argv", ["srvctl", "run", "a:b"])
-    monkeypatch.setattr("srvctl.run.serve", fail)
+    monkeypatch.setattr("srvctl.launch.serve", fail)
     assert __main__.main() == ExitCode.NEVER_UP
     assert capsys.readouterr().err == "srvctl: error: port 80 is taken\n"
 

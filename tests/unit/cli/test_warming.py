@@ -26,7 +26,7 @@ with Meanwhile(["run", "a:b"]) as meanwhile:
     resolve(["run", "a:b"], meanwhile.begin)
     meanwhile.warm.become("told:life", [], [1])
     told = meanwhile.warm.channel.recv(100).decode()
-    print(told, before, "srvctl.run" in sys.modules, "asyncio" in sys.modules)
+    print(told, before, "srvctl.launch" in sys.modules, "asyncio" in sys.modules)
 """
 LIFE = """
 import sys

@@ -137,12 +137,12 @@ def test_merged_mappings_of_yaml_are_read() -> None:
 
 
 def test_a_variable_of_another_tool_is_not_judged_where_it_decides_nothing() -> None:
-    environ = {"UVICORN_LOOP": "my.loops:factory", "SRVCTL_WORKERS__LOOP": "asyncio"}
+    environ = {"UVICORN_LOOP": "nonsense", "SRVCTL_WORKERS__LOOP": "asyncio"}
     assert load({}, environ, None).settings.workers.loop == "asyncio"
-    assert mistakes(env={"UVICORN_LOOP": "my.loops:factory"}) == [
+    assert mistakes(env={"UVICORN_LOOP": "nonsense"}) == [
         (
-            'UVICORN_LOOP: workers.loop: "my.loops:factory" is not one of the known values; '
-            "write auto, uvloop or asyncio"
+            'UVICORN_LOOP: workers.loop: "nonsense" is no event loop; write one of auto, uvloop, asyncio, '
+            "none, or module:factory"
         )
     ]
 
