@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from srvctl.broadcast.serving import check_installed, joined
+from srvctl.broadcast.serving import joined
 from srvctl.errors import AppError, ExitCode
 from srvctl.hooks import HookContext
 from srvctl.ipc import forking
@@ -28,16 +28,14 @@ from srvctl.ipc.channel import (
 )
 from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import WORKER, name_process
-from srvctl.worker import last_words, privileges, trace
-from srvctl.worker.application import load_application
+from srvctl.worker import last_words, privileges
 from srvctl.worker.drain import drain
-from srvctl.worker.hooks import Hooks
 from srvctl.worker.lifespan import Lifespan
+from srvctl.worker.loading import load_all, loop_factory_of
 from srvctl.worker.probe import probe
 from srvctl.worker.server import Server
 from srvctl.worker.tls.errors import TlsError
 from srvctl.worker.tls.reloading import Tls
-from srvctl.worker.websocket.opener import check_codec
 
 if TYPE_CHECKING:
     import socket
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
 
     from srvctl.ipc.channel import Message
     from srvctl.settings.groups import Settings, TlsSettings
-    from srvctl.worker.http.cycle import Application
+    from srvctl.worker.loading import Loaded
 
 logger = logging.getLogger("srvctl.error")
 
@@ -73,19 +71,6 @@ class Outfit:
     def context(self, slot: int | None) -> HookContext:
         """Return what hooks are told."""
         return HookContext(slot=slot, generation=self.generation)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What of the application's own is imported.
-
-    Attributes:
-        application: What is served.
-        hooks: Functions that are called at points of a worker's life.
-    """
-
-    application: Application
-    hooks: Hooks
 
 
 def serve(outfit: Outfit, slot: int, channel: socket.socket, board: int) -> int:
@@ -135,20 +120,6 @@ def become_user(outfit: Outfit) -> None:
     privileges.become(outfit.settings.workers, lambda: forking.die_with(outfit.master))
 
 
-def load_all(settings: Settings) -> Loaded:
-    """Import the application and its hooks.
-
-    Raises:
-        AppError: Something cannot be imported, or is not installed.
-    """
-    check_installed(settings.broadcast)
-    check_codec(settings.ws)
-    application = load_application(settings.app)
-    if trace.is_wanted():
-        application = trace.traced(application)
-    return Loaded(application, Hooks(settings.hooks))
-
-
 def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: Callable[[], Loaded]) -> int:
     pid = os.getpid()
     name_process(WORKER)
@@ -156,7 +127,9 @@ def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: 
     cells = last_words.begin(board)
     logger.info("Started worker process [%d]", pid)
     try:
-        loop_factory = _loop_factory(outfit.settings.workers.loop)  # before a user who may not read its files
+        loop_factory = loop_factory_of(
+            outfit.settings.workers.loop
+        )  # before a user who may not read its files
         loaded = load()
         context = outfit.context(slot)
         loaded.hooks.call("post_fork", context)
@@ -169,18 +142,6 @@ def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: 
         return ExitCode.NEVER_UP
     logger.info("Finished worker process [%d]", pid)
     return ExitCode.OK
-
-
-def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if name == "asyncio":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 - not every platform has it
-    except ImportError:
-        if name == "uvloop":
-            raise AppError("workers.loop is uvloop, but uvloop is not installed.") from None
-        return None
-    return uvloop.new_event_loop
 
 
 def _make_tls(settings: TlsSettings) -> Tls | None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import MOLD, name_process
 from srvctl.worker import main, mold
+from srvctl.worker.loading import load_all
 
 if TYPE_CHECKING:
     import socket
 
     from srvctl.worker.http.cycle import Application
-    from srvctl.worker.main import Loaded, Outfit
+    from srvctl.worker.loading import Loaded
+    from srvctl.worker.main import Outfit
 
 
 class Molding:
@@ -42,7 +44,7 @@ class Molding:
 
     def _import(self) -> Application:
         main.become_user(self._outfit)
-        self._loaded = main.load_all(self._outfit.settings)
+        self._loaded = load_all(self._outfit.settings)
         self._loaded.hooks.call("on_boot", self._outfit.context(None))
         return self._loaded.application
 
