@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import logging
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from srvctl.broadcast.serving import joined
 from srvctl.errors import AppError, ExitCode
@@ -29,20 +28,16 @@ from srvctl.ipc.channel import (
 from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import WORKER, name_process
 from srvctl.worker import last_words, privileges
-from srvctl.worker.drain import drain
-from srvctl.worker.lifespan import Lifespan
 from srvctl.worker.loading import load_all, loop_factory_of
 from srvctl.worker.probe import probe
-from srvctl.worker.server import Server
-from srvctl.worker.tls.errors import TlsError
-from srvctl.worker.tls.reloading import Tls
+from srvctl.worker.serving import Serving, make_tls
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Sequence
 
     from srvctl.ipc.channel import Message
-    from srvctl.settings.groups import Settings, TlsSettings
+    from srvctl.settings.groups import Settings
     from srvctl.worker.loading import Loaded
 
 logger = logging.getLogger("srvctl.error")
@@ -144,20 +139,6 @@ def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: 
     return ExitCode.OK
 
 
-def _make_tls(settings: TlsSettings) -> Tls | None:
-    """Read the certificates, before the application starts for nothing.
-
-    Raises:
-        AppError: They cannot be used; when the settings were read, they could.
-    """
-    if settings.certfile is None:
-        return None
-    try:
-        return Tls(settings)
-    except TlsError as error:
-        raise AppError(str(error)) from None
-
-
 def _say(channel: socket.socket, message: Message) -> None:
     """Send a message; a master that is gone needs none."""
     with contextlib.suppress(OSError):
@@ -165,7 +146,7 @@ def _say(channel: socket.socket, message: Message) -> None:
 
 
 class Worker:
-    """Joins lifespan, server and channel inside the loop."""
+    """Joins what is served with the hooks and the channel, inside the loop."""
 
     def __init__(
         self,
@@ -180,13 +161,12 @@ class Worker:
         self._hooks = loaded.hooks
         self._context = context
         self._channel = channel
-        self._cells = cells
-        self._state: dict[str, Any] | None = None  #: what the lifespan left for requests
         self._probes: set[asyncio.Task[None]] = set()
         self._decoder = Decoder()
         self._stop = asyncio.Event()
         self._is_last = False
-        self._tls = _make_tls(settings.tls)
+        tls = make_tls(settings.tls)  # before the application starts for nothing
+        self._serving = Serving(loaded.application, settings, tls, cells)
 
     async def run(self, sockets: Iterable[socket.socket], meeting_place: str) -> None:
         """Start, serve, drain, shut down.
@@ -202,60 +182,23 @@ class Worker:
             await self._serve(sockets)
 
     async def _serve(self, sockets: Iterable[socket.socket]) -> None:
-        lifespan = await self._start_application()
+        serving = self._serving
+        await serving.start(self._stop)
         if self._stop.is_set():
             return
-        self._state = lifespan.state if lifespan is not None else None
         await self._hooks.call_async("on_ready", self._context)
-        server = self._make_server()
         try:
-            server.listen(sockets)
+            serving.listen(sockets)
             _say(self._channel, Ready())
             await self._stop.wait()
             _say(self._channel, Draining())
             logger.info("Shutting down")
             await self._hooks.call_async("on_drain", self._context)
-            await drain(server, last=self._is_last)
+            await serving.drain(last=self._is_last)
         finally:
-            await server.close()
-        if lifespan is not None:
-            await self._shut_down(lifespan)
+            await serving.close()
+        await serving.shut_down()
         await self._hooks.call_async("on_exit", self._context)
-
-    async def _start_application(self) -> Lifespan | None:
-        mode = self._settings.app.lifespan
-        if mode == "off":
-            return None
-        lifespan = Lifespan(self._application, mode)
-        startup = asyncio.ensure_future(lifespan.startup())
-        stop = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait([startup, stop], return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if startup.done():
-            startup.result()
-        else:
-            await lifespan.cancel()
-            startup.cancel()
-        return lifespan
-
-    async def _shut_down(self, lifespan: Lifespan) -> None:
-        limit = self._settings.timeouts.lifespan_shutdown
-        try:
-            await asyncio.wait_for(lifespan.shutdown(), limit)
-        except TimeoutError:
-            text = "Application shutdown took longer than %g s (timeouts.lifespan_shutdown). Exiting."
-            logger.error(text, limit)  # noqa: TRY400 - the traceback would be our own
-            await lifespan.cancel()
-
-    def _make_server(self) -> Server:
-        return Server(
-            self._application,
-            self._settings,
-            state=self._state,
-            context=contextvars.copy_context(),
-            tls=self._tls,
-            cells=self._cells,
-        )
 
     def _read_channel(self) -> None:
         """Obey the master; without one there is nothing to serve for."""
@@ -281,5 +224,5 @@ class Worker:
     async def _probe(self, asked: ProbeAsked) -> None:
         """Ask the application how it is, for the master."""
         root_path = self._settings.app.root_path
-        answer = await probe(self._application, self._state, asked.path, asked.timeout, root_path)
+        answer = await probe(self._application, self._serving.state, asked.path, asked.timeout, root_path)
         _say(self._channel, Probed(asked.probe, answer.status, answer.details))
