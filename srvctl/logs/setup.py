@@ -111,4 +111,4 @@ def _set_up(name: str, level: str, handler: logging.Handler) -> None:
     logger.propagate = False
     for old in before:
         if isinstance(old, AccessHandler):  # each reload sets up anew, and this one has a descriptor
-            old.close()
+            old.dispose()

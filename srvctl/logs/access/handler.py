@@ -56,11 +56,19 @@ class AccessHandler(logging.Handler):
             self._sink.reopen()
 
     def close(self) -> None:
-        """Write what is left, and close what was opened for it."""
+        """Write what is left.
+
+        `logging.config` closes every handler there is, also those whose loggers it leaves alone, and
+        `StreamHandler` goes on after that. So does this one: what was opened stays open until `dispose`.
+        """
         self.writer.flush()
+        super().close()
+
+    def dispose(self) -> None:
+        """Write what is left, and close what was opened for it: nobody logs here any more."""
+        self.close()
         if isinstance(self._sink, DescriptorSink):
             self._sink.close()
-        super().close()
 
     # -- what the writer says --------------------------------------------------------------------------
 
