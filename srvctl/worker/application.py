@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from srvctl.errors import AppError
-from srvctl.worker.importing import import_from, kind_of, load_attribute
-from srvctl.worker.tracebacks import format_user_traceback
+from srvctl.worker.importing import import_from, load_attribute
+from srvctl.worker.interfaces import FAILURE, adapt
 
 if TYPE_CHECKING:
     from srvctl.settings.groups import AppSettings
     from srvctl.worker.http.cycle import Application
 
-_FAILURE: Final = "Error loading ASGI app."
-
 
 def load_application(settings: AppSettings) -> Application:
-    """Import the application.
+    """Import the application, and make it one that speaks ASGI 3.
 
     Raises:
-        AppError: It cannot be imported; the message is one line, the details the user's own traceback.
+        AppError: It cannot be imported or served; the message is one line, the details the user's own
+            traceback.
     """
     import_from(settings.dir)
-    target = settings.target or ""
-    loaded = load_attribute(target, _FAILURE)
-    if settings.factory:
-        loaded = _call(loaded, target)
-    if not callable(loaded):
-        raise AppError(f'{_FAILURE} "{target}" is a {type(loaded).__name__}, not an application.')
-    return loaded  # type: ignore[no-any-return]  # only calling it can show that it speaks ASGI
-
-
-def _call(factory: Any, target: str) -> Any:
-    try:
-        return factory()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a factory raises
-        text = f'{_FAILURE} Factory "{target}" raised {kind_of(error)}.'
-        raise AppError(text, format_user_traceback(error)) from None
+    return adapt(load_attribute(settings.target or "", FAILURE), settings)

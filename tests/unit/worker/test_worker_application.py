@@ -60,7 +60,8 @@ def test_an_application_is_imported(tmp_path: Path, target: str, files: dict[str
 
 def test_a_factory_is_called(tmp_path: Path) -> None:
     """And its result is the application."""
-    assert load(tmp_path, "two_app:make", factory=True, two_app="def make():\n  return len\n") is len
+    made = load(tmp_path, "two_app:make", factory=True, two_app=f"{GOOD}def make():\n  return app\n")
+    assert made is sys.modules["two_app"].app
 
 
 @pytest.mark.parametrize("target", ["", "app", "app:", ":app", ":", None])
