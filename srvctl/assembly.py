@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from srvctl.errors import AlreadyRunning, ConfigError
+from srvctl.settings.development import for_development
 from srvctl.settings.instance import ledger_paths
 from srvctl.settings.keeping import flat, in_force
 from srvctl.settings.log_setup import configure_logs
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
+    from srvctl.developing import Developing
+    from srvctl.ipc.warm import Warm
     from srvctl.settings.groups import Settings
     from srvctl.settings.instance import Instance
     from srvctl.supervisor.belongings import Belongings
@@ -71,6 +74,7 @@ class Assembly:
         self._reread = reread
         self._pid_file = pid_file
         self._first_mold: tuple[int, socket.socket] | None = None
+        self._developing: Developing | None = None
         self._belongings = belongings
         self._pid = os.getpid()
         self._poller = Poller(inbox)
@@ -81,12 +85,15 @@ class Assembly:
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
         )
 
-    def start(self, listeners: Listeners, first_mold: tuple[int, socket.socket] | None) -> int:
+    def start(
+        self, listeners: Listeners, first_mold: tuple[int, socket.socket] | None, warm: Warm | None = None
+    ) -> int:
         """Serve; return the exit code.
 
         Args:
             listeners: What to listen on.
             first_mold: Process id and channel of the mold of the first generation, if there is one already.
+            warm: In development, a process that has imported what every worker needs.
         """
         self._first_mold = first_mold
         self._generations = Generations(Generation(1, self._settings, tuple(listeners)))
@@ -96,6 +103,8 @@ class Assembly:
                 logger.warning(warning)
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
+            if self._settings.reload.enabled:
+                self._develop(warm)
             return int(self._master().run())
 
     def go_on(self, state: Mapping[str, Any], first: Event) -> Callable[[], int]:
@@ -128,6 +137,8 @@ class Assembly:
             yield
         finally:
             self._upgrading.give_up()
+            if self._developing is not None:
+                self._developing.close()
             self._poller.close()
             if self._admin is not None:
                 self._admin.close()
@@ -194,8 +205,20 @@ class Assembly:
             "binds": [listener.url for listener in self._generations],
         }
 
+    def _develop(self, warm: Warm | None) -> None:
+        from srvctl.developing import Developing  # noqa: PLC0415 - not for a service
+
+        def leave() -> None:
+            self._leave_master()
+            self._generations.close(unlink=False)
+
+        service = Service(self._settings, self._instance)
+        self._developing = Developing(service, self._belongings, self._poller, leave, warm)
+
     def _effects(self) -> Effects:
-        lives = Lives(self._be_worker, self._be_mold, self._take_first_mold, self._leave_master)
+        lives = Lives(
+            self._be_worker, self._be_mold, self._take_first_mold, self._leave_master, self._take_spare
+        )
         return Effects(
             staff=self._staff,
             births=Births(self._poller, self._staff, self._generations, lives),
@@ -208,6 +231,7 @@ class Assembly:
             logger=logger,
             admin=self._admin,
             on_commit=self._obey_settings,
+            on_death=self._worker_ended,
             upgrade=self._upgrading.begin,
         )
 
@@ -238,6 +262,13 @@ class Assembly:
         mold, self._first_mold = self._first_mold, None
         return mold
 
+    def _take_spare(self, generation: Generation, place: Place) -> int | None:
+        return self._developing.become_worker(generation, place) if self._developing is not None else None
+
+    def _worker_ended(self) -> None:
+        if self._developing is not None:
+            self._developing.worker_ended()
+
     # -- in a child ------------------------------------------------------------------------------------
 
     def _leave_master(self) -> None:
@@ -245,6 +276,8 @@ class Assembly:
         self._poller.close()
         self._staff.abandon()
         self._upgrading.abandon()
+        if self._developing is not None:
+            self._developing.abandon()
         if self._admin is not None:
             self._admin.close(unlink=False)
         if self._pid_file is not None:
@@ -256,6 +289,7 @@ class Assembly:
         """Return the settings, or what is wrong with them; a log that cannot be opened is."""
         found = self._reread()
         if not isinstance(found, str):
+            found = for_development(found)
             try:
                 configure_logs(found.log)
             except ConfigError as error:
@@ -280,7 +314,10 @@ class Assembly:
     def _be_worker(self, generation: Generation, place: Place) -> int:
         from srvctl.worker import main  # noqa: PLC0415 - as above
 
-        return main.serve(self._outfit(generation), place.slot, place.channel, place.board)
+        outfit = self._outfit(generation)
+        if place.apology is not None:
+            return main.stand_in(outfit, place.apology, place.slot, place.channel, place.board)
+        return main.serve(outfit, place.slot, place.channel, place.board)
 
     def _be_mold(self, generation: Generation, channel: socket.socket) -> int:
         from srvctl.worker.molding import Molding  # noqa: PLC0415 - as above

@@ -6,11 +6,13 @@ import contextlib
 import logging
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from srvctl.ipc import naming
 from srvctl.ipc.naming import name_process
 from srvctl.settings.binds import binds_of
+from srvctl.settings.development import for_development
 from srvctl.settings.log_setup import configure_logs
 from srvctl.supervisor.belongings import Belongings
 from srvctl.supervisor.pidfile import PidFile
@@ -44,7 +46,8 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
         ConfigError: The pid file or the log cannot be written.
         AlreadyRunning: The instance runs already.
     """
-    settings = service.settings
+    settings = for_development(service.settings)
+    service = replace(service, settings=settings)
     configure_logs(settings.log)
     inbox = SignalInbox()  # before anything else: from here on a signal is never lost and never fatal
     become_subreaper()
@@ -57,10 +60,14 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
         listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)
         if settings.tls.certfile is not None:
             listeners.speak_tls()
-        mold = _begin_mold(settings, listeners, belongings, warm) if warm is not None else None
+        is_spare = settings.reload.enabled
+        mold = None
+        if warm is not None and not is_spare:
+            mold = _begin_mold(settings, listeners, belongings, warm)
         from srvctl.assembly import Assembly  # noqa: PLC0415 - loads while the mold imports the application
 
-        return Assembly(service, reread, inbox, pid_file, belongings).start(listeners, mold)
+        assembly = Assembly(service, reread, inbox, pid_file, belongings)
+        return assembly.start(listeners, mold, warm if is_spare else None)
     finally:
         if pid_file is not None:
             pid_file.release()

@@ -61,6 +61,19 @@ class DrainAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Apology:
+    """Master to a stand-in: show this instead of the application, which cannot be served; in development.
+
+    Attributes:
+        message: Why it cannot.
+        details: Its traceback.
+    """
+
+    message: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeAsked:
     """Master to worker: ask the application for this path, inside the process.
 
@@ -123,7 +136,17 @@ class ForkFailed:
 
 
 Message = (
-    Hello | Ready | Failed | Draining | DrainAsked | ProbeAsked | Probed | MoldReady | ForkAsked | ForkFailed
+    Hello
+    | Ready
+    | Failed
+    | Draining
+    | DrainAsked
+    | Apology
+    | ProbeAsked
+    | Probed
+    | MoldReady
+    | ForkAsked
+    | ForkFailed
 )
 _KINDS: Final[dict[str, type[Message]]] = {
     "hello": Hello,
@@ -131,6 +154,7 @@ _KINDS: Final[dict[str, type[Message]]] = {
     "failed": Failed,
     "draining": Draining,
     "drain": DrainAsked,
+    "apology": Apology,
     "probe": ProbeAsked,
     "probed": Probed,
     "mold-ready": MoldReady,

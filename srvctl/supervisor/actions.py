@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srvctl.errors import ExitCode
+    from srvctl.ipc.channel import Apology
 
 
 class Severity(Enum):
@@ -40,12 +41,22 @@ class Spawn:
         slot: The place.
         generation: The code and the settings it gets.
         from_mold: Have the generation's mold fork it; else the master does, and the worker imports all.
+        apology: What it shows, as a stand-in for the application; None to serve that.
     """
 
     worker: int
     slot: int
     generation: int
     from_mold: bool = False
+    apology: Apology | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apologize:
+    """Have a stand-in show something else."""
+
+    worker: int
+    apology: Apology
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +75,15 @@ class EndMold:
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """Read the settings anew, for this generation, and open what they name and is not open."""
+    """Have settings for this generation, and open what they name and is not open.
+
+    Attributes:
+        generation: The generation.
+        anew: Read them; else they are those that are accepted.
+    """
 
     generation: int
+    anew: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +245,7 @@ class Exit:
 
 Action = (
     Spawn
+    | Apologize
     | MakeMold
     | EndMold
     | ReadSettings

@@ -19,6 +19,7 @@ from srvctl.supervisor.vitals import new_board
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from srvctl.ipc.channel import Apology
     from srvctl.supervisor.actions import MakeMold, Spawn
     from srvctl.supervisor.children import Staff
     from srvctl.supervisor.events import Event
@@ -35,12 +36,14 @@ class Place:
         slot: The place it serves.
         channel: Its end of the channel.
         board: Descriptor of its board.
+        apology: What it shows, as a stand-in for the application.
     """
 
     worker: int
     slot: int
     channel: socket.socket
     board: int
+    apology: Apology | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,14 @@ class Lives:
         mold: Import the application and fork workers; is given its end of the channel.
         first_mold: Returns process id and channel of a mold that was begun before there was a fleet, once.
         leave_master: Close what belongs to the master alone.
+        spare: Makes a process that is at hand do what ``worker`` says, and returns its id; None if none is.
     """
 
     worker: Callable[[Generation, Place], int]
     mold: Callable[[Generation, socket.socket], int]
     first_mold: Callable[[], tuple[int, socket.socket] | None]
     leave_master: Callable[[], None]
+    spare: Callable[[Generation, Place], int | None]
 
 
 class Births:
@@ -123,7 +128,10 @@ class Births:
             send_line(mold.channel, line, [theirs.fileno(), board.fd])
             return None
         generation = self._generations.of(action.generation)
-        place = Place(action.worker, action.slot, theirs, board.fd)
+        place = Place(action.worker, action.slot, theirs, board.fd, action.apology)
+        spare = self._lives.spare(generation, place)
+        if spare is not None:
+            return spare
 
         def leave_master() -> None:
             ours.close()

@@ -43,11 +43,12 @@ class Crew:
         self._workers_made += 1
         state = self._state
         worker = Worker(self._workers_made, slot, generation, luck=state.chance())
+        worker.apology = state.apology if generation == state.generation else None
         from_mold = state.molds.has_mold(generation)
         if from_mold:  # the answer comes later, or never
             worker.deadline = state.now + state.policy_for(generation).boot
         state.roster.add(worker)
-        state.orders.give(Spawn(worker.number, slot, generation, from_mold=from_mold))
+        state.orders.give(Spawn(worker.number, slot, generation, from_mold, worker.apology))
 
     def forked(self, worker: Worker, pid: int) -> None:
         """Note that a worker exists."""

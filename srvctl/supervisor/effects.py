@@ -18,6 +18,7 @@ from srvctl.ipc.channel import DrainAsked, ProbeAsked, encode
 from srvctl.ipc.scoreboard import DUMP_SIGNAL
 from srvctl.supervisor.actions import (
     Announce,
+    Apologize,
     CloseListeners,
     Commit,
     Discard,
@@ -74,6 +75,7 @@ class Effects:
         logger: Where the master writes its lines.
         admin: The control socket, where there is one.
         on_commit: Is told which generation was accepted.
+        on_death: Is told that a worker has ended.
         upgrade: Has the installed srvctl take over.
     """
 
@@ -89,6 +91,7 @@ class Effects:
         logger: logging.Logger,
         admin: Admin | None,
         on_commit: Callable[[Generation], None],
+        on_death: Callable[[], None],
         upgrade: Callable[[], Event | None],
     ) -> None:
         self._staff = staff
@@ -100,6 +103,7 @@ class Effects:
         self._logger = logger
         self._admin = admin
         self._on_commit = on_commit
+        self._on_death = on_death
         self._upgrade = upgrade
 
     def perform(self, action: Action) -> Event | None:
@@ -111,7 +115,7 @@ class Effects:
                 return self._look()
             case Examine(worker=worker):
                 return self._examine(worker)
-            case Drain() | Kill() | Dump() | Probe() | EndMold():
+            case Drain() | Kill() | Dump() | Probe() | Apologize() | EndMold():
                 self._tell_child(action)
             case Commit() | Discard() | CloseListeners():
                 self._change_generation(action)
@@ -128,14 +132,16 @@ class Effects:
                 return self._births.spawn(action)
             case MakeMold():
                 return self._births.make_mold(action)
-            case ReadSettings(generation=generation):
+            case ReadSettings(generation=generation, anew=True):
                 return self._rereading.begin(generation)
+            case ReadSettings(generation=generation):
+                return self._rereading.reuse(generation)
             case Upgrade():
                 return self._upgrade()
 
     # -- children --------------------------------------------------------------------------------------
 
-    def _tell_child(self, action: Drain | Kill | Dump | Probe | EndMold) -> None:
+    def _tell_child(self, action: Drain | Kill | Dump | Probe | Apologize | EndMold) -> None:
         match action:
             case Drain(worker=worker, last=last):
                 self._drain(worker, last=last)
@@ -146,6 +152,9 @@ class Effects:
             case Probe(worker=worker, probe=probe, path=path, timeout=timeout):
                 with contextlib.suppress(OSError):  # it will be late with its answer
                     self._send(worker, ProbeAsked(probe, path, float(timeout)))
+            case Apologize(worker=worker, apology=apology):
+                with contextlib.suppress(OSError):  # it goes on with what it shows
+                    self._send(worker, apology)
             case EndMold(generation=generation):
                 mold = self._staff.molds.get(generation)
                 self._signal(mold.pid if mold else None, signal.SIGKILL)
@@ -170,10 +179,10 @@ class Effects:
         Raises:
             OSError: It closed its end, or does not read.
         """
-        channel = self._staff.workers[worker].channel
-        if channel is None:
+        line = self._staff.workers[worker].channel
+        if line is None:
             raise BrokenPipeError
-        channel.send(encode(message))
+        line.send(encode(message))
 
     def _dump(self, worker: int) -> None:
         handle = self._staff.workers[worker]
@@ -229,6 +238,7 @@ class Effects:
             case Record(worker=worker):
                 self._obituaries.write(action, self._staff.workers[worker].board)
                 self._staff.dismiss(worker)
+                self._on_death()
             case Progress(client=client, text=text):
                 if self._admin is not None:
                     self._admin.progress(client, text)

@@ -228,6 +228,19 @@ class ReloadAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesChanged:
+    """Files that are watched in development were saved.
+
+    Attributes:
+        paths: Of some of them at least, for people.
+        of_settings: The file with the settings is among them.
+    """
+
+    paths: tuple[str, ...]
+    of_settings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ScaleAsked:
     """Someone wants more or fewer workers."""
 
@@ -314,6 +327,7 @@ Event = (
     | AboutMold
     | SettingsRead
     | SettingsRefused
+    | FilesChanged
     | Looked
     | Asked
     | Upgraded

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srvctl.errors import ExitCode
+from srvctl.ipc.channel import Apology
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +49,25 @@ class Failures:
 
     def of_boot(self, worker: Worker, why: str, details: str = "") -> None:
         """A worker did not come up; somebody has told why, unless it is a reload's."""
-        if not self._state.was_ever_ready:
+        if self._state.policy.is_development:
+            self._wait_for_next_change(worker, why, details)
+        elif not self._state.was_ever_ready:
             self._ending.begin(ExitCode.NEVER_UP)
         elif self._state.is_new(worker.generation):
             self._reloader.fail(why, details)
         else:
             self._crew.count_failure(worker)
+
+    def _wait_for_next_change(self, worker: Worker, why: str, details: str) -> None:
+        """Show in development what is wrong, where nobody can answer any more."""
+        state = self._state
+        if state.is_new(worker.generation):
+            self._reloader.fail(why, details)
+        elif worker.apology is not None or state.has_code_that_works(but=worker):
+            self._crew.count_failure(worker)
+        else:
+            state.apology = Apology(why, details)
+            state.orders.info("Waiting for the next change.")
 
     def of_mold(self, generation: int, message: str, details: str = "") -> None:
         """A mold is not to be had, or not any more.

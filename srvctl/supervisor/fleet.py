@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.supervisor.actions import Action, Announce, Milestone, Reply
 from srvctl.supervisor.crew import Crew
+from srvctl.supervisor.development import Development
 from srvctl.supervisor.ending import Ending
 from srvctl.supervisor.events import (
     AboutMold,
     Asked,
     Event,
+    FilesChanged,
     Looked,
     MoldExited,
     MoldFailed,
@@ -71,6 +73,7 @@ class Fleet:
         self._upgrade = UpgradeWish(self.state)
         self._ending = Ending(self.state, self._crew, self._give_up)
         self._failures = Failures(self.state, self._crew, self._reloader, self._ending)
+        self._development = Development(self.state, self._crew, self._reloader)
         self._worker_news = WorkerNews(
             self.state, self._crew, self._watch, self._reloader, self._ending, self._failures
         )
@@ -162,6 +165,8 @@ class Fleet:
                 pass  # reconciling does it all
             case Looked(readings=readings):
                 self._watch.looked(readings, self.state.now, self.state.policy_for)
+            case FilesChanged():
+                self._development.files_changed(event)
             case SettingsRead():
                 self._reloader.settings_read(event)
             case SettingsRefused(generation=generation, message=message):
@@ -242,6 +247,11 @@ class Fleet:
         if self.state.phase not in UP:
             self._reply(event.client, is_ok=False, message="The service is stopping.")
             return
+        if self.state.policy.is_development:
+            text = "There is one worker in development (reload.enabled)."
+            self.state.orders.warning(f"Received {event.by}. {text}")
+            self._reply(event.client, is_ok=False, message=text)
+            return
         self.state.target = max(1, self.state.target + event.change)
         text = f"Received {event.by}, scaling to {workers(self.state.target)}."
         self.state.orders.info(text)
@@ -268,6 +278,7 @@ class Fleet:
         self._reloader.advance()
         state.molds.make(state.now, lambda generation: state.policy_for(generation).boot)
         self._succession.arrange()
+        self._development.apologize()
         if state.phase in UP:
             self._watch.plan(state.now, state.policy)
             self._note_milestones()

@@ -82,6 +82,7 @@ class FleetPolicy:
         preload: Workers are forked from molds.
         bake: Time the first worker of a reload serves before the others are replaced.
         drain_delay: Time from being asked to stop until the workers are asked to drain.
+        is_development: Files are watched, and what goes wrong is shown; see `development`.
         recycle: When workers are replaced.
         health: When they do not serve.
         backoff: Wait of a slot whose workers die too soon.
@@ -95,6 +96,7 @@ class FleetPolicy:
     preload: bool = False
     bake: float = 0.0
     drain_delay: float = 0.0
+    is_development: bool = False
     recycle: RecyclePolicy = field(default_factory=RecyclePolicy)
     health: HealthPolicy = field(default_factory=HealthPolicy)
     backoff: Backoff = field(default_factory=Backoff)
@@ -129,6 +131,7 @@ def policy_of(settings: Settings, count: int) -> FleetPolicy:
         preload=workers.preload != "off" and _HAS_ADOPTION,
         bake=settings.reload.bake,
         drain_delay=timeouts.drain_delay,
+        is_development=settings.reload.enabled,
         recycle=RecyclePolicy(
             requests=workers.max_requests,
             requests_jitter=workers.max_requests_jitter,

@@ -87,6 +87,10 @@ class Poller:
         """Learn that there never was such a process."""
         self._children.remove(child)
 
+    def knows(self, pid: int) -> bool:
+        """Return whether a process is one that somebody wants to learn of."""
+        return self._find(pid) is not None
+
     def add_clock(self, clock: Clock) -> None:
         """Wake up for its deadlines, too."""
         self._clocks.append(clock)

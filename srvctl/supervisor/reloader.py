@@ -7,11 +7,20 @@ of `fleet`, which tells it what happened; `succession` reads how far it is and s
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.supervisor.actions import Announce, Commit, Discard, Milestone, Progress, ReadSettings, Reply
+from srvctl.ipc.channel import Apology
+from srvctl.supervisor.actions import (
+    Announce,
+    Commit,
+    Discard,
+    Milestone,
+    Progress,
+    ReadSettings,
+    Reply,
+)
 from srvctl.supervisor.portable import unpacked
-from srvctl.supervisor.reloading import WATCHING, Reload, Stage, Waiting
+from srvctl.supervisor.reloading import OUTDATED, WATCHING, Reload, Stage, Waiting
 from srvctl.supervisor.state import UP, Phase, State, workers
 
 if TYPE_CHECKING:
@@ -20,6 +29,9 @@ if TYPE_CHECKING:
     from srvctl.supervisor.events import ReloadAsked, SettingsRead
     from srvctl.supervisor.roster import Worker
     from srvctl.supervisor.watch import Watch
+
+
+_SAVED: Final = "news of a saved file"
 
 
 class Reloader:
@@ -58,11 +70,25 @@ class Reloader:
             self._reply(clients, is_ok=False, message="The service is stopping.")
         elif state.reload is not None or state.is_upgrading or self._is_booting_well():
             state.orders.info(f"Received {asked.by}, reloading again after this.")
-            if self._waiting is None:
-                self._waiting = Waiting(asked.by)
-            self._waiting.clients += clients
+            self._wait(asked.by, clients, anew=True)
         else:
-            self._begin(asked.by, clients)
+            self._begin(asked.by, clients, anew=True)
+
+    def code_changed(self, *, anew: bool) -> None:
+        """Begin a reload for what was saved just now; one that is not through yet brings older code.
+
+        Args:
+            anew: Read the settings, too.
+        """
+        reload = self._state.reload
+        if reload is not None and reload.stage not in OUTDATED:
+            self._wait(_SAVED, [], anew=anew)
+            return
+        clients: list[int] = []
+        if reload is not None:
+            clients, anew = reload.clients, anew or reload.anew
+            self._abandon(reload)
+        self._begin(_SAVED, clients, anew=anew)
 
     def drop(self) -> None:
         """Give up everything, because the service stops."""
@@ -71,9 +97,7 @@ class Reloader:
         self._waiting = None
         if state.reload is not None:
             clients = state.reload.clients + clients
-            state.molds.end(state.reload.generation)
-            state.orders.give(Discard(state.reload.generation))
-            state.reload = None
+            self._abandon(state.reload)
         self._reply(clients, is_ok=False, message="The reload was given up: the service is stopping.")
 
     def _is_booting_well(self) -> bool:
@@ -84,14 +108,28 @@ class Reloader:
         )
         return state.phase is Phase.BOOTING and not has_failed
 
-    def _begin(self, by: str, clients: list[int]) -> None:
+    def _wait(self, by: str, clients: list[int], *, anew: bool) -> None:
+        if self._waiting is None:
+            self._waiting = Waiting(by, anew=anew)
+        self._waiting.clients += clients
+        self._waiting.anew |= anew
+
+    def _abandon(self, reload: Reload) -> None:
+        state = self._state
+        state.molds.end(reload.generation)
+        state.orders.give(Discard(reload.generation))
+        state.reload = None
+
+    def _begin(self, by: str, clients: list[int], *, anew: bool) -> None:
         state = self._state
         self._generations_used += 1
-        state.reload = Reload(self._generations_used, began=state.now, clients=clients)
+        state.reload = Reload(self._generations_used, began=state.now, clients=clients, anew=anew)
         state.reload.until = state.now + state.policy.boot
         state.orders.give(Announce(Milestone.RELOADING))
-        state.orders.info(f"Received {by}, reloading: generation {state.reload.generation} is on its way.")
-        state.orders.give(ReadSettings(state.reload.generation))
+        if by is not _SAVED:  # `development` has said it
+            text = f"Received {by}, reloading: generation {state.reload.generation} is on its way."
+            state.orders.info(text)
+        state.orders.give(ReadSettings(state.reload.generation, anew))
 
     # -- what happened ---------------------------------------------------------------------------------
 
@@ -150,7 +188,9 @@ class Reloader:
             replaced = 0  # beside it, the old worker serves on
         can_go_back = state.molds.has_mold(state.generation)
         text = f"Reload failed: {why.rstrip('.')}. The old workers go on."
-        if replaced and can_go_back:
+        if state.policy.is_development:
+            text = f"Reload failed: {why.rstrip('.')}. {self._wait_for_next_change(why, details)}"
+        elif replaced and can_go_back:
             text += f" {replaced} of {state.target} go back to the old code."
         elif replaced:
             state.tolerated.add(reload.generation)
@@ -162,6 +202,13 @@ class Reloader:
         self._begin_anew()
         self._enter(reload, Stage.RESTORING)
         reload.until = state.now + state.policy.boot
+
+    def _wait_for_next_change(self, why: str, details: str) -> str:
+        """Show what is wrong, unless old code is there to answer; return what happens meanwhile."""
+        if self._state.has_code_that_works():
+            return "The old code answers until the next change."
+        self._state.apology = Apology(why, details)
+        return "Waiting for the next change."
 
     # -- what follows ----------------------------------------------------------------------------------
 
@@ -204,7 +251,7 @@ class Reloader:
         is_free = self._state.reload is None and not self._state.is_upgrading
         if self._waiting is not None and is_free and not self._is_booting_well():
             waiting, self._waiting = self._waiting, None
-            self._begin(waiting.by, waiting.clients)
+            self._begin(waiting.by, waiting.clients, anew=waiting.anew)
 
     def _begin_anew(self) -> None:
         """Forget how the slots fared: that was with other code."""
@@ -241,6 +288,7 @@ class Reloader:
                 state.molds.end(mold.generation)
         state.generation = reload.generation
         state.tolerated.clear()
+        state.apology = None
         if reload.policy is not None:
             if reload.policy.count != state.policy.count:
                 state.target = reload.policy.count

@@ -31,6 +31,8 @@ class Stage(Enum):
 
 #: Stages in which there may be workers of the new generation, and all is well with them.
 SPAWNING: Final = frozenset({Stage.CANARY, Stage.PROBING, Stage.BAKING, Stage.ROLLING})
+#: Stages that are not worth going on with once the code has changed again.
+OUTDATED: Final = frozenset({Stage.READING, Stage.MOLDING, Stage.CANARY, Stage.PROBING, Stage.BAKING})
 #: Stages in which one slot has two workers that serve, and both are wanted.
 WATCHING: Final = frozenset({Stage.PROBING, Stage.BAKING})
 
@@ -43,6 +45,7 @@ class Reload:
         generation: What it brings in.
         began: When it began, in monotonic seconds.
         clients: Of the control socket, who wait for its end.
+        anew: The settings are read again.
         stage: How far it has come.
         until: When this stage has lasted long enough, or too long.
         policy: What the fleet aims at once it is done; None until the settings are read.
@@ -55,6 +58,7 @@ class Reload:
     generation: int
     began: float
     clients: list[int] = field(default_factory=list)
+    anew: bool = True
     stage: Stage = Stage.READING
     until: float | None = None
     policy: FleetPolicy | None = None
@@ -79,3 +83,4 @@ class Waiting:
 
     by: str
     clients: list[int] = field(default_factory=list)
+    anew: bool = True

@@ -68,6 +68,10 @@ class Rereading:
         self._reader = _Reader(pid, reader, self._poller, lambda data: self._found(generation, data))
         return None
 
+    def reuse(self, generation: int) -> Event:
+        """Take the settings that are accepted for another generation."""
+        return self._use(generation, self._generations.accepted.settings)
+
     def cancel(self) -> None:
         """Do without the answer, if there is none yet."""
         if self._reader is not None:
@@ -82,13 +86,15 @@ class Rereading:
         if isinstance(found, str):
             yield SettingsRefused(generation, found)
             return
+        yield self._use(generation, found)
+
+    def _use(self, generation: int, settings: Settings) -> Event:
         try:
-            self._generations.prepare(generation, found)
+            self._generations.prepare(generation, settings)
         except BindError as error:
-            yield SettingsRefused(generation, f"{error}.")
-            return
-        notes = needs_restart(self._generations.at_start, found)
-        yield SettingsRead(generation, policy_of(found, self._count_of(found)), notes)
+            return SettingsRefused(generation, f"{error}.")
+        notes = needs_restart(self._generations.at_start, settings)
+        return SettingsRead(generation, policy_of(settings, self._count_of(settings)), notes)
 
 
 def _refused(generation: int, error: OSError) -> SettingsRefused:

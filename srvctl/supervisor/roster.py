@@ -16,6 +16,8 @@ from srvctl.supervisor.portable import unpacked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from srvctl.ipc.channel import Apology
+
 
 @dataclass(slots=True)
 class Health:
@@ -61,6 +63,7 @@ class Worker:
         leaves_because: Why it is to be replaced; empty where it may stay.
         is_wished_away: A person wants it replaced, so that need not wait for other replacements' sake.
         health: What looking at it has shown so far.
+        apology: What it shows, as a stand-in for an application that cannot be served.
     """
 
     number: int
@@ -77,6 +80,7 @@ class Worker:
     leaves_because: str = ""
     is_wished_away: bool = False
     health: Health = field(default_factory=Health)
+    apology: Apology | None = None
 
     @property
     def is_ready(self) -> bool:

@@ -17,8 +17,10 @@ from srvctl.supervisor.roster import Roster
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from srvctl.ipc.channel import Apology
     from srvctl.supervisor.policy import FleetPolicy
     from srvctl.supervisor.reloading import Reload
+    from srvctl.supervisor.roster import Worker
 
 
 class Phase(Enum):
@@ -51,6 +53,7 @@ class State:
         tolerated: Generations beside it whose workers may stay: a reload without a mold failed half-way, and
             the old code cannot be had any more.
         reload: The one in progress.
+        apology: What is shown in development as long as no code works; None as long as some does.
         is_upgrading: The master is about to be replaced, so no reload begins.
         was_ever_ready: A worker has once been ready; from then on nothing but a stop ends the service.
         roster: The workers.
@@ -66,6 +69,7 @@ class State:
     generation: int = 1
     tolerated: set[int] = field(default_factory=set)
     reload: Reload | None = None
+    apology: Apology | None = None
     is_upgrading: bool = False
     was_ever_ready: bool = False
     roster: Roster = field(default_factory=Roster)
@@ -104,6 +108,14 @@ class State:
     def is_accepted(self, generation: int) -> bool:
         """Return whether workers of a generation may stay where they are, but for a reload in progress."""
         return generation == self.generation or generation in self.tolerated
+
+    def has_code_that_works(self, *, but: Worker | None = None) -> bool:
+        """Return whether a worker, other than this one, serves the accepted code or may do so soon."""
+        return any(
+            worker.holds_slot and worker.apology is None and self.is_accepted(worker.generation)
+            for worker in self.roster
+            if worker is not but
+        )
 
     def is_new(self, generation: int) -> bool:
         """Return whether a generation is the one that the reload in progress brings in."""

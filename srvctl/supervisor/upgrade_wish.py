@@ -31,15 +31,21 @@ class UpgradeWish:
     def asked(self, event: UpgradeAsked) -> None:
         """Have it tried, if this is a time for it."""
         state = self._state
-        if self._asked is not None or state.phase is not Phase.RUNNING or state.reload is not None:
-            text = "Not while the service starts, stops, reloads or upgrades; try again later."
-            state.orders.warning(f"Received {event.by}, but cannot upgrade now. {text}")
-            if event.client is not None:
-                state.orders.give(Reply(event.client, is_ok=False, message=text))
-            return
-        self._asked, state.is_upgrading = event, True
-        state.orders.info(f"Received {event.by}, trying whether the installed srvctl can take over.")
-        state.orders.give(Upgrade())
+        if state.policy.is_development:
+            self._turn_down(event, "Not in development (reload.enabled): stop srvctl, and start it again.")
+        elif self._asked is not None or state.phase is not Phase.RUNNING or state.reload is not None:
+            self._turn_down(
+                event, "Not while the service starts, stops, reloads or upgrades; try again later."
+            )
+        else:
+            self._asked, state.is_upgrading = event, True
+            state.orders.info(f"Received {event.by}, trying whether the installed srvctl can take over.")
+            state.orders.give(Upgrade())
+
+    def _turn_down(self, event: UpgradeAsked, text: str) -> None:
+        self._state.orders.warning(f"Received {event.by}, but cannot upgrade now. {text}")
+        if event.client is not None:
+            self._state.orders.give(Reply(event.client, is_ok=False, message=text))
 
     def done(self, event: Upgraded) -> None:
         """Tell that it has taken over: this is it."""

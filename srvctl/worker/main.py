@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from srvctl.broadcast.serving import joined
@@ -15,6 +15,7 @@ from srvctl.errors import AppError, ExitCode
 from srvctl.hooks import HookContext
 from srvctl.ipc import forking
 from srvctl.ipc.channel import (
+    Apology,
     ChannelError,
     Decoder,
     DrainAsked,
@@ -27,8 +28,12 @@ from srvctl.ipc.channel import (
 )
 from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import WORKER, name_process
+from srvctl.settings.groups import AppSettings, HookSettings
 from srvctl.worker import last_words, privileges
-from srvctl.worker.loading import load_all, loop_factory_of
+from srvctl.worker.env_file import load_env_file
+from srvctl.worker.hooks import Hooks
+from srvctl.worker.loading import Loaded, load_all
+from srvctl.worker.loops import loop_factory_of
 from srvctl.worker.probe import probe
 from srvctl.worker.serving import Serving, make_tls
 
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 
     from srvctl.ipc.channel import Message
     from srvctl.settings.groups import Settings
-    from srvctl.worker.loading import Loaded
+    from srvctl.worker.http.cycle import Application
 
 logger = logging.getLogger("srvctl.error")
 
@@ -83,7 +88,7 @@ def serve(outfit: Outfit, slot: int, channel: socket.socket, board: int) -> int:
         become_user(outfit)
         loaded = load_all(outfit.settings)
         loaded.hooks.call("on_boot", outfit.context(slot))
-        return loaded
+        return replace(loaded, application=_refreshing(loaded.application, outfit))
 
     return _serve(outfit, slot, channel, board, load)
 
@@ -106,30 +111,73 @@ def serve_loaded(outfit: Outfit, loaded: Loaded, slot: int, channel: socket.sock
     return _serve(outfit, slot, channel, board, settle)
 
 
+def stand_in(outfit: Outfit, apology: Apology, slot: int, channel: socket.socket, board: int) -> int:
+    """Serve a page that shows why the application cannot be served, in development; return the exit code.
+
+    Args:
+        outfit: What all workers are given; nothing of the application's own is touched.
+        apology: What is shown, until the master says otherwise.
+        slot: The worker's place.
+        channel: The connection to the master.
+        board: Descriptor of the worker's board.
+    """
+    from srvctl.dev.error_page import ErrorPage  # noqa: PLC0415 - not for a service
+
+    page = ErrorPage(apology.message, apology.details)
+    quiet = replace(outfit.settings, app=AppSettings(lifespan="off"), hooks=HookSettings())
+    calm = replace(outfit, settings=quiet)
+
+    def load() -> Loaded:
+        return Loaded(_refreshing(page, calm), Hooks(quiet.hooks))
+
+    return _serve(calm, slot, channel, board, load, page.show)
+
+
 def become_user(outfit: Outfit) -> None:
-    """Take on the user and the limits of the workers.
+    """Take on the user and the limits of the workers, and before that the variables, which may be secret.
 
     Raises:
-        AppError: The kernel refuses.
+        AppError: The kernel refuses, or the file of variables cannot be used.
     """
+    load_env_file(outfit.settings.app)
     privileges.become(outfit.settings.workers, lambda: forking.die_with(outfit.master))
 
 
-def _serve(outfit: Outfit, slot: int, channel: socket.socket, board: int, load: Callable[[], Loaded]) -> int:
+def _refreshing(application: Application, outfit: Outfit) -> Application:
+    """Return the application, in development with pages that reload themselves."""
+    reload = outfit.settings.reload
+    if not (reload.enabled and reload.browser):
+        return application
+    from srvctl.dev.browser import refreshing  # noqa: PLC0415 - not for a service
+
+    return refreshing(application, outfit.generation)
+
+
+def _show_nothing(_message: str, _details: str) -> None:
+    pass
+
+
+def _serve(
+    outfit: Outfit,
+    slot: int,
+    channel: socket.socket,
+    board: int,
+    load: Callable[[], Loaded],
+    show: Callable[[str, str], None] = _show_nothing,
+) -> int:
     pid = os.getpid()
     name_process(WORKER)
     hold(outfit.lifeline)
     cells = last_words.begin(board)
     logger.info("Started worker process [%d]", pid)
     try:
-        loop_factory = loop_factory_of(
-            outfit.settings.workers.loop
-        )  # before a user who may not read its files
+        # Before the process belongs to a user who may not read its files.
+        loop_factory = loop_factory_of(outfit.settings.workers.loop, outfit.settings.app.dir)
         loaded = load()
         context = outfit.context(slot)
         loaded.hooks.call("post_fork", context)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            worker = Worker(outfit.settings, loaded, context, channel, cells)
+            worker = Worker(outfit.settings, loaded, context, channel, cells, show)
             runner.run(worker.run(outfit.sockets, outfit.meeting_place))
     except AppError as error:
         channel.setblocking(True)  # a long traceback may not fit at once, and the master always reads
@@ -155,12 +203,14 @@ class Worker:
         context: HookContext,
         channel: socket.socket,
         cells: memoryview[int],
+        show: Callable[[str, str], None],
     ) -> None:
         self._settings = settings
         self._application = loaded.application
         self._hooks = loaded.hooks
         self._context = context
         self._channel = channel
+        self._show = show
         self._probes: set[asyncio.Task[None]] = set()
         self._decoder = Decoder()
         self._stop = asyncio.Event()
@@ -213,13 +263,21 @@ class Worker:
             asyncio.get_running_loop().remove_reader(self._channel)
             self._stop.set()
         for message in messages:
-            if isinstance(message, DrainAsked):
-                self._is_last = message.last
+            self._obey(message)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case DrainAsked(last=last):
+                self._is_last = last
                 self._stop.set()
-            elif isinstance(message, ProbeAsked):
+            case ProbeAsked():
                 task = asyncio.create_task(self._probe(message))
                 self._probes.add(task)
                 task.add_done_callback(self._probes.discard)
+            case Apology(message=text, details=details):
+                self._show(text, details)
+            case _:
+                pass
 
     async def _probe(self, asked: ProbeAsked) -> None:
         """Ask the application how it is, for the master."""

@@ -1,7 +1,7 @@
-"""What a warm process becomes: the mold of the first generation.
+"""What a warm process becomes: the mold of the first generation or, in development, the next worker.
 
-It was forked before there were settings, so it is told what other molds inherit. The composition root names
-`live`, and `srvctl.ipc.warm` calls it.
+It was forked before there were settings, so it is told what others inherit. The composition root names its
+life, and `srvctl.ipc.warm` calls that.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srvctl.settings.log_setup import configure_logs
-from srvctl.worker.main import Outfit
+from srvctl.worker.main import Outfit, serve, stand_in
 from srvctl.worker.molding import Molding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from srvctl.ipc.channel import Apology
     from srvctl.settings.groups import Settings
 
 
@@ -42,13 +43,59 @@ def live(
         channel: The connection to the master.
         descriptors: The lifeline, and the sockets to accept on.
     """
+    lifeline, *listeners = descriptors
+    outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, listeners)
+    return Molding(outfit).live(channel)
+
+
+def work(
+    settings: Settings,
+    meeting_place: str,
+    generation: int,
+    master: int,
+    environ: Mapping[str, str],
+    slot: int,
+    apology: Apology | None,
+    channel: socket.socket,
+    descriptors: list[int],
+) -> int:
+    """Be a worker; return its exit code.
+
+    Args:
+        settings: See `live`, as for the arguments that follow.
+        meeting_place: See there.
+        generation: See there.
+        master: See there.
+        environ: See there.
+        slot: The worker's place.
+        apology: What it shows, as a stand-in for the application.
+        channel: The connection to the master that brought the news; workers have another one.
+        descriptors: The lifeline, the worker's connection to the master, its board, and the sockets to accept
+            on.
+    """
+    channel.close()
+    lifeline, own, board, *listeners = descriptors
+    outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, listeners)
+    if apology is not None:
+        return stand_in(outfit, apology, slot, socket.socket(fileno=own), board)
+    return serve(outfit, slot, socket.socket(fileno=own), board)
+
+
+def _outfit(
+    settings: Settings,
+    meeting_place: str,
+    generation: int,
+    master: int,
+    environ: Mapping[str, str],
+    lifeline: int,
+    listeners: list[int],
+) -> Outfit:
     os.environ.clear()
     os.environ.update(environ)
-    lifeline, *listeners = descriptors
     _close_others(listeners)
     configure_logs(settings.log)
     sockets = [socket.socket(fileno=descriptor) for descriptor in listeners]
-    return Molding(Outfit(settings, sockets, meeting_place, generation, master, lifeline)).live(channel)
+    return Outfit(settings, sockets, meeting_place, generation, master, lifeline)
 
 
 def _close_others(listeners: Collection[int]) -> None:

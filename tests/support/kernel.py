@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from srvctl.supervisor.actions import (
+    Apologize,
     Commit,
     Discard,
     Drain,
@@ -61,6 +62,7 @@ from tests.support.scene import reading
 
 if TYPE_CHECKING:
     from srvctl.errors import ExitCode
+    from srvctl.ipc.channel import Apology
     from srvctl.ipc.scoreboard import Reading
     from srvctl.supervisor.actions import Action
     from srvctl.supervisor.events import Event
@@ -109,6 +111,7 @@ class Process:
         board: Numbers on it.
         is_nonsense: What is on it makes no sense.
         probes: Which it has not answered yet.
+        apology: What it shows, as a stand-in.
     """
 
     worker: int
@@ -124,6 +127,7 @@ class Process:
     board: dict[str, float] = field(default_factory=dict)
     is_nonsense: bool = False
     probes: list[int] = field(default_factory=list)
+    apology: Apology | None = None
 
     @property
     def stays(self) -> bool:
@@ -275,13 +279,17 @@ class Kernel:
             case EndMold(generation=generation):
                 assert not self.molds[generation].is_killed
                 self.molds[generation].is_killed = True
-            case Look():
-                return Looked({worker: self._board(process) for worker, process in self.processes.items()})
-            case Examine(worker=worker):
-                return self._examine(self.processes[worker])
+            case Look() | Examine():
+                return self._look(action)
+            case ReadSettings(generation=generation, anew=False):
+                return self._reuse_settings(generation)
             case _:
                 self._note(action)
         return None
+
+    def _reuse_settings(self, generation: int) -> Event:
+        self.opened.add(generation)
+        return SettingsRead(generation, self.fleet.state.policy)
 
     def _note(self, action: Action) -> None:
         """Take in what only people and later actions of the world see."""
@@ -289,6 +297,10 @@ class Kernel:
             case Probe(worker=worker, probe=probe):
                 assert self.processes[worker].serves, "only a worker that serves is probed"
                 self.processes[worker].probes.append(probe)
+            case Apologize(worker=worker, apology=apology):
+                assert self.processes[worker].serves, "only a stand-in that serves shows something else"
+                assert self.processes[worker].apology not in {None, apology}
+                self.processes[worker].apology = apology
             case ReadSettings(generation=generation):
                 self.unread.append(generation)
             case Commit(generation=generation):
@@ -322,7 +334,9 @@ class Kernel:
             return None
         if self.refusals and self.refusals.popleft():
             return SpawnFailed(action.worker, "Resource temporarily unavailable")
-        return self._fork(action.worker, action.slot, action.generation)
+        forked = self._fork(action.worker, action.slot, action.generation)
+        self.processes[action.worker].apology = action.apology
+        return forked
 
     def _fork(self, worker: int, slot: int, generation: int) -> Event:
         pid = 10_000 + worker
@@ -333,6 +347,11 @@ class Kernel:
         """Whether the slot of a worker is served without it, or not even with it."""
         others = (other for other in self.processes.values() if other is not process)
         return process.is_blocked or any(other.serves and other.slot == process.slot for other in others)
+
+    def _look(self, action: Look | Examine) -> Event:
+        if isinstance(action, Examine):
+            return self._examine(self.processes[action.worker])
+        return Looked({worker: self._board(process) for worker, process in self.processes.items()})
 
     def _board(self, process: Process) -> Reading | None:
         if process.is_nonsense:
