@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence  # noqa: TC003 - typer evaluates the annotations of commands
 from pathlib import Path
 
+from srvctl.cli.env_file import check_env_file
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import new_commands, outcome
 from srvctl.cli.privileges import check_privileges
@@ -49,6 +50,7 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
     loaded = load(given, os.environ, _file(config))
     check_tls(loaded)
     check_privileges(loaded)
+    check_env_file(loaded)
     return loaded
 
 

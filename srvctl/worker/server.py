@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import sys
 import time
@@ -32,7 +33,6 @@ from srvctl.worker.websocket.leaving import spread_leaves
 from srvctl.worker.websocket.opener import Opener
 
 if TYPE_CHECKING:
-    import contextvars
     import socket
     from collections.abc import Iterable
 
@@ -55,7 +55,7 @@ class Server:
         application: The ASGI application.
         settings: How to serve it.
         state: What its lifespan put into ``scope["state"]``; None when lifespan is off.
-        context: The context each request starts from.
+        context: The context each request starts from, unless the settings say that it is an empty one.
         tls: TLS, which every listener then speaks; None for plain HTTP.
         cells: Of the board on which the master sees how this worker fares; None without a master.
 
@@ -113,7 +113,7 @@ class Server:
         self._heartbeat = Heartbeat(cells) if cells is not None else None
         self._settings = settings
         self._application = application
-        self._context = context
+        self._context = contextvars.Context() if settings.app.reset_contextvars else context
         self._surroundings = Surroundings(root_path=root_path, state=state)
         self._extensions = extensions.offered(
             early_hints=settings.http.early_hints, debug=self.logger.isEnabledFor(logging.DEBUG)
