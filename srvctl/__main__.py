@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 from srvctl.cli.report import report
+from srvctl.cli.shorthand import spelled_out
 from srvctl.errors import SrvctlError
 from srvctl.logs.streams import flush
 
@@ -16,7 +17,7 @@ _HANDOVER: Final = "SRVCTL_HANDOVER"
 
 def main() -> int:
     """Carry out the command line and return the exit code."""
-    argv = sys.argv[1:]
+    argv = spelled_out(sys.argv[1:])
     try:
         return _run(argv) if argv[:1] == ["run"] else _other(argv)
     except SrvctlError as error:
@@ -47,6 +48,10 @@ def _other(argv: list[str]) -> int:
 
     if argv and argv[0] in quick.COMMANDS:
         return quick.invoke(argv)
+    if argv[:1] == ["completion"]:
+        from srvctl.cli import completion  # noqa: PLC0415 - as above
+
+        return completion.invoke(argv)
     from srvctl.cli.app import invoke  # noqa: PLC0415 - as above; and it takes half a second
 
     result = invoke(argv)

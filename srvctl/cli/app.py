@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from srvctl.cli import completion, quick
 from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
-from srvctl.cli.invoking import new_commands, outcome, print_version
+from srvctl.cli.invoking import listed, new_commands, outcome, print_version
 from srvctl.cli.quick import COMMANDS
 from srvctl.cli.quick import invoke as invoke_quick
 from srvctl.cli.running import load_all, run
+from srvctl.cli.surface import Command, of_argparse
 from srvctl.cli.why import why
 from srvctl.errors import ExitCode
 from srvctl.settings.service import Service
@@ -31,12 +33,21 @@ def invoke(argv: Sequence[str]) -> Service | ExitCode:
     return result if isinstance(result, Service) else ExitCode(result or ExitCode.OK)
 
 
+def everything() -> list[Command]:
+    """Return every command with all that can be typed behind it, in the order of the help."""
+    parsers = {name: quick.parser(name) for name in COMMANDS} | {completion.NAME: completion.parser()}
+    return [
+        of_argparse(command.name, parsers[command.name]) if command.name in parsers else command
+        for command in listed(_app)
+    ]
+
+
 def check(
     given: Mapping[str, object],
     config: ConfigFlag = None,
     json: Annotated[bool, typer.Option("--json", help="Print an object: key to value and origin.")] = False,
 ) -> None:
-    """Check the settings and print every value and where it came from."""
+    """Check the settings and print each value and where it is from."""
     loaded = load_all(given, config)
     print(as_json(loaded) if json else as_table(loaded))
 
@@ -58,7 +69,7 @@ def explain_proxy(
     config: ConfigFlag = None,
     json: Annotated[bool, typer.Option("--json", help="Print an object.")] = False,
 ) -> None:
-    """Print what a request becomes by its forwarding headers, and why."""
+    """Print what forwarding headers make of a request, and why."""
     question = proxies.read_question(peer, fields or [], scheme, path)
     answer = proxies.explain(load_all(given, config).settings, question)
     print(proxies.as_json(answer) if json else proxies.as_text(answer))
@@ -68,13 +79,15 @@ _app.command()(with_flags(run))
 _app.command()(with_flags(check))
 _app.command()(with_flags(explain_proxy))
 _app.command()(why)
+_app.command(context_settings={"allow_interspersed_args": False})(migrate)
 
 
 def _quick(context: typer.Context) -> ExitCode:
-    return invoke_quick([context.info_name or "", *context.args])
+    return _QUICK[context.info_name or ""]([context.info_name or "", *context.args])
 
 
-for _name, _text in COMMANDS.items():
+_QUICK = {**dict.fromkeys(COMMANDS, invoke_quick), completion.NAME: completion.invoke}
+for _name, _text in {**COMMANDS, completion.NAME: completion.HELP}.items():
     # Here to be listed; `srvctl.__main__` does not load all this for them.
     _flags = {"allow_extra_args": True, "ignore_unknown_options": True}
     _app.command(_name, help=_text, add_help_option=False, context_settings=_flags)(_quick)

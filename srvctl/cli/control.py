@@ -49,7 +49,7 @@ class Asked:
 
 
 def reload(asked: Asked) -> ExitCode:
-    """Replace every worker by one that runs the code and the settings now on disk."""
+    """Replace every worker by one that runs what is on disk now."""
     return _carry_out(asked, Request(Command.RELOAD))
 
 
@@ -70,7 +70,7 @@ def stop(asked: Asked) -> ExitCode:
 
 
 def upgrade(asked: Asked) -> ExitCode:
-    """Replace the master, in place, by the srvctl that is installed now; workers live on."""
+    """Replace the master, in place, by the srvctl installed now."""
     return _carry_out(asked, Request(Command.UPGRADE))
 
 

@@ -1,22 +1,31 @@
 """Runs a command line through typer, and reports what is wrong with it. Imports typer and nothing heavy.
 
-Also what every set of commands begins with: ``srvctl`` alone, and ``srvctl --version``.
+Also what every set of commands begins with: ``srvctl`` alone, and ``srvctl --version``; and how typer's
+commands say what they are and what was wrong, in srvctl's words.
 """
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from srvctl import __version__
+from srvctl.cli import mistakes
+from srvctl.cli.helping import command_help, overview
 from srvctl.cli.report import report
-from srvctl.errors import ExitCode, SrvctlError
+from srvctl.cli.surface import Command, in_order, of_typer
+from srvctl.errors import ExitCode, SrvctlError, UsageError, printable
 from srvctl.logs.streams import flush
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+_INTRO: Final = "Serve an ASGI or WSGI application and supervise its workers."
 
 #: Typer raises click's exceptions, from click or from its own copy of it, and exports only this one of them.
 _ClickError: Final[type[Exception]] = next(
@@ -45,15 +54,119 @@ def outcome(commands: typer.Typer, argv: Sequence[str]) -> Any:
         flush()
 
 
+class _OneCommand(TyperCommand):
+    """A command whose help and mistakes are told in srvctl's words."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        command = of_typer(ctx.info_name, self, self.get_params(ctx))
+        formatter.write(command_help(command, shutil.get_terminal_size().columns, _bold))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the flags.
+
+        Raises:
+            UsageError: There is no such flag, or a word too many.
+        """
+        ctx.allow_extra_args = True
+        known = [name for p in self.get_params(ctx) if p.param_type_name == "option" for name in _names(p)]
+        with _in_own_words(ctx.info_name, known):
+            further = super().parse_args(ctx, args)
+        if further and not self.context_settings.get("allow_extra_args"):
+            application = ctx.params.get("app__target")
+            raise UsageError(printable(mistakes.too_many(ctx.info_name, application, further)))
+        return further
+
+
+class _AllCommands(TyperGroup):
+    """The set of commands, likewise."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        flags = of_typer("", self, self.get_params(ctx)).flags
+        columns = shutil.get_terminal_size().columns
+        formatter.write(overview(_INTRO, in_order(_listed(self, ctx)), flags, columns, _bold))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the flags before the command.
+
+        Raises:
+            UsageError: There is no such flag.
+        """
+        with _in_own_words("", [name for p in self.get_params(ctx) for name in _names(p)]):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command.
+
+        Raises:
+            UsageError: There is none of the name.
+        """
+        if self.get_command(ctx, args[0]) is None:
+            raise UsageError(printable(mistakes.no_command(args[0], self.list_commands(ctx))))
+        return super().resolve_command(ctx, args)
+
+
+class _Commands(typer.Typer):
+    """A set of commands; each looks as `_OneCommand` has it."""
+
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **rest: Any
+    ) -> Callable[[Any], Any]:
+        """Return the decorator that adds a command."""
+        return super().command(name, cls=cls or _OneCommand, **rest)
+
+
 def new_commands() -> typer.Typer:
     """Return a set of commands that has none yet."""
-    commands = typer.Typer(
-        help="Serve an ASGI application and supervise its workers.",
+    commands = _Commands(
+        help=_INTRO,
+        cls=_AllCommands,
         add_completion=False,
+        rich_markup_mode=None,  # help is plain text, and rich takes a fifth of a second to load
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     commands.callback(invoke_without_command=True)(root)
     return commands
+
+
+def listed(commands: typer.Typer) -> list[Command]:
+    """Return what can be typed of a set of commands, in the order of the help."""
+    group: Any = get_command(commands)
+    return in_order(_listed(group, typer.Context(group, info_name="srvctl", **group.context_settings)))
+
+
+def _listed(group: Any, context: Any) -> Iterator[Command]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if not command.hidden:
+            yield of_typer(
+                name, command, command.get_params(typer.Context(command, info_name=name, parent=context))
+            )
+
+
+@contextmanager
+def _in_own_words(command: str, known: Sequence[str]) -> Iterator[None]:
+    """Say which flag was probably meant.
+
+    Raises:
+        UsageError: There is no such flag.
+    """
+    try:
+        yield
+    except _ClickError as error:
+        if type(error).__name__ != "NoSuchOption":
+            raise
+        written = error.option_name  # type: ignore[attr-defined] # of NoSuchOption
+        raise UsageError(printable(mistakes.no_flag(command, written, known))) from None
+
+
+def _names(parameter: Any) -> tuple[str, ...]:
+    return (*parameter.opts, *parameter.secondary_opts)
+
+
+def _bold(text: str) -> str:
+    return typer.style(text, bold=True)  # on a terminal; typer takes it away elsewhere
 
 
 def print_version(is_asked: bool) -> None:
@@ -63,14 +176,17 @@ def print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
+VersionFlag = Annotated[
+    bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+]
+
+
 def root(
     context: typer.Context,
     *,
-    is_version_asked: Annotated[  # noqa: ARG001 - its callback does the work
-        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
-    ] = False,
+    is_version_asked: VersionFlag = False,  # noqa: ARG001 - its callback does the work
 ) -> None:
-    """Serve an ASGI application and supervise its workers."""
+    """Serve an ASGI or WSGI application and supervise its workers."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(ExitCode.USAGE)

@@ -6,13 +6,13 @@ together, and scripts, service managers and people in a hurry call these. `srvct
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from srvctl.cli import control
 from srvctl.cli.control import Asked
 from srvctl.cli.instances import Wanted
+from srvctl.cli.parsing import Parser
 from srvctl.cli.report import report
 from srvctl.errors import ExitCode, SrvctlError, UsageError
 from srvctl.ipc.control import RECYCLE_TARGET
@@ -53,13 +53,8 @@ def invoke(argv: Sequence[str]) -> ExitCode:
         flush()
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def _asked(name: str, flags: Sequence[str]) -> Asked:
-    values = _parser(name).parse_args(flags)
+    values = parser(name).read(flags)
     target = getattr(values, "target", "all")
     if not RECYCLE_TARGET.fullmatch(target):
         raise UsageError(f"{target!r} names no workers; write all, slot:N or pid:N")
@@ -77,9 +72,10 @@ def _asked(name: str, flags: Sequence[str]) -> Asked:
     )
 
 
-def _parser(name: str) -> ArgumentParser:
-    parser = _Parser(prog=f"srvctl {name}", description=COMMANDS[name], allow_abbrev=False)
-    add = parser.add_argument
+def parser(name: str) -> Parser:
+    """Return what reads the flags of one of `COMMANDS`."""
+    reader = Parser(name, COMMANDS[name])
+    add = reader.add_argument
     if name == "recycle":
         add("target", metavar="TARGET", nargs="?", default="all", help="all (the default), slot:N or pid:N.")
     add(
@@ -95,4 +91,4 @@ def _parser(name: str) -> ArgumentParser:
     default = _TO_TELL if name == "status" else _PATIENCE
     text = f"Wait no longer than this; the instance goes on. Default: {default}."
     add("--timeout", metavar="DURATION", default=default, help=text)
-    return parser
+    return reader

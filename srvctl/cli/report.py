@@ -9,3 +9,8 @@ def report(message: str) -> None:
     """Print each line of an error message as ``srvctl: error: ...``."""
     for line in message.splitlines():
         print(f"srvctl: error: {line}", file=sys.stderr)
+
+
+def warn(message: str) -> None:
+    """Print something that is likely to be a mistake, and that nothing is refused for."""
+    print(f"srvctl: warning: {message}", file=sys.stderr)

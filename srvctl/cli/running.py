@@ -11,12 +11,15 @@ from pathlib import Path
 
 from srvctl.cli.env_file import check_env_file
 from srvctl.cli.flags import ConfigFlag, with_flags
-from srvctl.cli.invoking import new_commands, outcome
+from srvctl.cli.invoking import VersionFlag, new_commands, outcome
 from srvctl.cli.privileges import check_privileges
+from srvctl.cli.report import warn
 from srvctl.cli.tls import check_tls
 from srvctl.errors import ExitCode, UsageError
+from srvctl.settings.conflicts import without_reload
 from srvctl.settings.instance import identify
 from srvctl.settings.load import Loaded, load
+from srvctl.settings.refused import check_refused
 from srvctl.settings.service import Service
 
 
@@ -32,9 +35,16 @@ def invoke(argv: Sequence[str]) -> Service | ExitCode:
     return result if isinstance(result, Service) else ExitCode(result or ExitCode.OK)
 
 
-def run(given: Mapping[str, object], config: ConfigFlag = None) -> Service:
+def run(
+    given: Mapping[str, object],
+    config: ConfigFlag = None,
+    is_version_asked: VersionFlag = False,  # noqa: ARG001 - as uvicorn has it; its callback does the work
+) -> Service:
     """Serve APP in the foreground until asked to stop."""
-    settings = load_all(given, config).settings
+    loaded = load_all(given, config)
+    settings = loaded.settings
+    for line in without_reload(loaded):
+        warn(line)
     if settings.app.target is None:
         raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
     return Service(settings, identify(settings, _file(config)))
@@ -51,6 +61,7 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
     check_tls(loaded)
     check_privileges(loaded)
     check_env_file(loaded)
+    check_refused(os.environ)
     return loaded
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from srvctl.ipc.warm import Warm
 
-_HELP: Final = frozenset({"-h", "--help"})
+_TOLD: Final = frozenset({"-h", "--help", "--version"})
 
 
 class Meanwhile:
@@ -54,7 +54,7 @@ class Meanwhile:
 
 def _is_useful(argv: Sequence[str]) -> bool:
     """Return whether something is likely to be served, and a CPU has nothing else to do."""
-    return sys.platform.startswith("linux") and len(os.sched_getaffinity(0)) > 1 and _HELP.isdisjoint(argv)
+    return sys.platform.startswith("linux") and len(os.sched_getaffinity(0)) > 1 and _TOLD.isdisjoint(argv)
 
 
 def _prepare() -> None:

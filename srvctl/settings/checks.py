@@ -33,7 +33,7 @@ def check_target(target: str) -> None:
         ValueError: The form is another one, for instance a path.
     """
     if not _TARGET.fullmatch(target):
-        raise ValueError(f"is not of the form module:attribute; write for example {_likely(target)}")
+        raise ValueError(f"is not of the form module:attribute; write for example {likely_target(target)}")
 
 
 def check_hook(target: str) -> None:
@@ -52,6 +52,8 @@ def check_loop(text: str) -> None:
     Raises:
         ValueError: It is none that srvctl knows, and not of the form ``module:factory``.
     """
+    if text == "zuvloop":  # a word of uvicorn's for the package of that name
+        raise ValueError("is no event loop; write zuvloop:new_event_loop")
     if text not in LOOPS and not _TARGET.fullmatch(text):
         raise ValueError(f"is no event loop; write one of {', '.join(LOOPS)}, or module:factory")
 
@@ -179,8 +181,8 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
 )
 
 
-def _likely(target: str) -> str:
-    """Turn a path or a bare module into the target it probably means."""
+def likely_target(target: str) -> str:
+    """Return the target that a path or a bare module probably means."""
     path, _, attribute = target.partition(":")
     module = path.strip().removeprefix("./").removesuffix(".py").strip("/.").replace("/", ".")
     likely = f"{module or 'main'}:{attribute.strip() or 'app'}"

@@ -10,6 +10,7 @@ from srvctl.settings.constrain import TOO_LARGE, TOO_SMALL
 from srvctl.settings.display import quote
 from srvctl.settings.layer import Given, Layer, Problem, Source
 from srvctl.settings.model import validate
+from srvctl.settings.refused import CLASSES
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -39,6 +40,8 @@ def _wrong_type(setting: Setting, given: Given, details: list[ErrorDetails]) -> 
             why = str(detail["ctx"]["error"])
         case problem if problem in (TOO_SMALL, TOO_LARGE):
             why = f"is {problem.replace('_', ' ')}; write {expects}"
+        case _ if setting.key in CLASSES and ":" in value:
+            why = CLASSES[setting.key]
         case _ if in_list:
             why = f"is not a text; write {expects}"
         case _ if setting.kind is Kind.FLAG:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import ConfigError, UsageError, printable
 from srvctl.settings.catalog import catalog, groups
+from srvctl.settings.conflicts import keep_one_worker
 from srvctl.settings.explain import validated
 from srvctl.settings.groups import Settings
 from srvctl.settings.layer import DEFAULT, Layer, Origin, Problem, Source
@@ -58,7 +59,7 @@ def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | Non
     # is judged only where it decides, so after what overrules it is known.
     typed = {layer.source: validated(layer) for layer in own}
     layers = sorted([*own, foreign], key=lambda layer: _PRECEDENCE.index(layer.source))
-    conflicts = keep_one_way(layers)
+    conflicts = keep_one_way(layers) + keep_one_worker(layers)
     typed[Source.FOREIGN] = validated(foreign)
     raise_all([problem for layer in layers for problem in layer.problems] + conflicts)
     values: dict[str, object] = {}

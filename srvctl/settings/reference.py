@@ -5,6 +5,8 @@ A test fails when a committed one differs, so none can fall behind the code.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,3 +109,5 @@ def _table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     write(Path.cwd())
+    # The man page and the completion scripts are made from the commands, of which settings know nothing.
+    subprocess.run([sys.executable, "-m", "srvctl.cli.generated"], check=True)

@@ -7,7 +7,8 @@ no setting has, which pydantic-settings would skip in silence. The file is read 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 from pydantic_settings import EnvSettingsSource
 
@@ -18,6 +19,14 @@ from srvctl.settings.suggest import did_you_mean, suggest_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: How the lists of other tools are divided where it is not as ours are: by white space, or as paths are.
+_SEPARATORS: Final = {
+    "UVICORN_HEADERS": None,
+    "UVICORN_RELOAD_INCLUDES": None,
+    "UVICORN_RELOAD_EXCLUDES": None,
+    "UVICORN_RELOAD_DIRS": os.pathsep,
+}
 
 
 def from_command_line(given: Mapping[str, object]) -> Layer:
@@ -60,8 +69,13 @@ def from_foreign(environ: Mapping[str, str], *overruled: Layer) -> Layer:
     layer = Layer(Source.FOREIGN)
     for setting in catalog().values():
         name = next((name for name in setting.option.env if environ.get(name)), None)
-        if name is not None and not any(setting.key in higher.values for higher in overruled):
-            _take(layer, setting.key, environ[name], Origin(Source.FOREIGN, name))
+        if name is None or any(setting.key in higher.values for higher in overruled):
+            continue
+        origin = Origin(Source.FOREIGN, name)
+        if name in _SEPARATORS and not environ[name].lstrip().startswith("["):
+            layer.values[setting.key] = Given(environ[name].split(_SEPARATORS[name]), origin)
+        else:
+            _take(layer, setting.key, environ[name], origin)
     return layer
 
 

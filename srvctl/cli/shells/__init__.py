@@ -1,0 +1,1 @@
+"""Completion scripts, written from the commands: all that is offered is in them, so no key starts Python."""
