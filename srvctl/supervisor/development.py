@@ -43,7 +43,7 @@ class Development:
             return
         state.orders.info(f"Detected changes in {_named(event.paths)}. Reloading...")
         for worker in state.roster:
-            if worker.state is WorkerState.BOOTING and worker.apology is None:
+            if worker.state is WorkerState.BOOTING:
                 self._crew.retire(worker, "its code has changed")
         self._reloader.code_changed(anew=event.of_settings)
 

@@ -118,9 +118,17 @@ class Succession:
     # -- too little ------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
+        if self._is_newer_code_about_to_come():
+            return
         for index in self._state.slots:
             if not self._state.roster.holders(index):
                 self._spawn(index, self._generation_for_empty(index))
+
+    def _is_newer_code_about_to_come(self) -> bool:
+        """Return whether, in development, it is not worth starting what is old by now."""
+        reload = self._state.reload
+        is_near = reload is not None and reload.stage in {Stage.READING, Stage.MOLDING}
+        return is_near and self._state.policy.is_development
 
     def _generation_for_empty(self, slot: int) -> int:
         reload = self._state.reload

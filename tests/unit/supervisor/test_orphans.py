@@ -1,0 +1,60 @@
+"""What a worker leaves behind, with real processes: this test's process stands for the master."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from srvctl.supervisor.orphans import Orphans, kill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts processes that wait for ever."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(*, own_session: bool = False) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "1000"], start_new_session=own_session))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_who_is_unknown_is_killed_and_who_is_known_or_has_a_session_of_its_own_is_not(
+    start: Callable[..., subprocess.Popen[bytes]],
+) -> None:
+    orphan, worker, daemon = start(), start(), start(own_session=True)
+    others = {worker.pid}
+    kill(
+        lambda pid: pid in others or pid not in {orphan.pid, daemon.pid}
+    )  # other tests' are not ours to kill
+    assert orphan.wait(10) == -9
+    assert worker.poll() is None
+    assert daemon.poll() is None
+
+
+def test_they_have_a_while_to_end_by_themselves(start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    orphan = start()
+    orphans = Orphans(lambda pid: pid != orphan.pid)
+    assert orphans.next_deadline() is None
+    orphans.expect()
+    due = orphans.next_deadline()
+    assert due is not None
+    assert due > time.monotonic() - 1
+    orphans.expire(due - 0.1)
+    assert orphan.poll() is None
+    orphans.expire(due)
+    assert orphan.wait(10) == -9
+    assert orphans.next_deadline() is None
