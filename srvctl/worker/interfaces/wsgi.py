@@ -9,6 +9,7 @@ environ (`wsgi_environ`). Called as any application; knows nothing of servers.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,17 +92,25 @@ class Wsgi:
         if self._middleware is None:
             from a2wsgi import WSGIMiddleware  # noqa: PLC0415 - it is optional
 
-            self._middleware = WSGIMiddleware(self._call, self._threads, _WAITING_PIECES)  # type: ignore[arg-type]
+            # Not of a method of ours: without a cycle, the threads end as soon as nobody has the application.
+            call: Any = partial(_call, self._application, self._threads > 1)
+            self._middleware = WSGIMiddleware(call, self._threads, _WAITING_PIECES)
         return self._middleware
 
-    def _call(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
-        """Call the application, in a thread."""
-        scope = environ["asgi.scope"]
-        exchange: _Exchange = scope.pop(_EXCHANGE)
-        exchange.has_begun = True
-        exchange.check()
-        complete(environ, scope, exchange.wait_message, is_threaded=self._threads > 1)
-        return answer(self._application, environ, start_response, exchange.check)
+
+def _call(
+    application: WsgiApplication,
+    is_threaded: bool,
+    environ: dict[str, Any],
+    start_response: StartResponse,
+) -> Iterator[bytes]:
+    """Call an application, in a thread."""
+    scope = environ["asgi.scope"]
+    exchange: _Exchange = scope.pop(_EXCHANGE)
+    exchange.has_begun = True
+    exchange.check()
+    complete(environ, scope, exchange.wait_message, is_threaded=is_threaded)
+    return answer(application, environ, start_response, exchange.check)
 
 
 class _Exchange:

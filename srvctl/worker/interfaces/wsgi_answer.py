@@ -43,7 +43,7 @@ def answer(
             if piece:
                 head.send()
                 yield piece
-                check()
+                check()  # rather than ask for one more piece
         head.send()
     except (Exception, GeneratorExit):
         raise
@@ -82,6 +82,7 @@ class _Head:
 
     def send(self) -> Write:
         """Send the head, unless that is done; return what sends a piece."""
+        self._check()
         if self._send_piece is None:
             if self._head is None:
                 raise RuntimeError("The application did not call start_response().")
@@ -89,6 +90,5 @@ class _Head:
         return self._send_piece
 
     def _write(self, piece: bytes) -> None:
-        self._check()
         if piece:
             self.send()(piece)
