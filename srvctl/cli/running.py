@@ -12,6 +12,7 @@ from pathlib import Path
 from srvctl.cli.env_file import check_env_file
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import VersionFlag, new_commands, outcome
+from srvctl.cli.logs import check_logs
 from srvctl.cli.privileges import check_privileges
 from srvctl.cli.report import warn
 from srvctl.cli.tls import check_tls
@@ -62,7 +63,7 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
     check_privileges(loaded)
     check_env_file(loaded)
     check_refused(os.environ)
-    return loaded
+    return check_logs(loaded)
 
 
 def _file(config: Path | None) -> Path | None:

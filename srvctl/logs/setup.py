@@ -1,63 +1,31 @@
-"""The loggers of srvctl and the shape of their lines, which is uvicorn's.
+"""Sets up the loggers as uvicorn does: everything to stderr, requests to stdout or a file.
 
-``srvctl`` (and its child ``srvctl.error``) writes to stderr, ``srvctl.access`` to stdout or a file. None of
-them propagates, so an application that configures the root logger gets no line twice.
+None of them propagates, so an application that configures the root logger gets no line twice. `loggers` says
+how ours and uvicorn's belong together; `configuring` sets them up as a file says.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from srvctl.errors import ConfigError
+from srvctl.logs import loggers
 from srvctl.logs.access.formats import compile_format
 from srvctl.logs.access.handler import AccessHandler
 from srvctl.logs.access.sinks import FileSink, stream_sink
+from srvctl.logs.formatters import DEFAULT_FORMAT, DefaultFormatter, is_terminal
+from srvctl.logs.levels import LEVELS, TRACE, number_of
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from srvctl.logs.access.sinks import Sink
 
-TRACE: Final = 5
-LEVELS: Final = {
-    "critical": logging.CRITICAL,
-    "error": logging.ERROR,
-    "warning": logging.WARNING,
-    "info": logging.INFO,
-    "debug": logging.DEBUG,
-    "trace": TRACE,
-}
-
-_COLORS: Final = {TRACE: 34, logging.DEBUG: 36, logging.INFO: 32, logging.WARNING: 33, logging.ERROR: 31}
-_CRITICAL_COLOR: Final = 91
-_PREFIX_WIDTH: Final = len("CRITICAL:") + 1
-
-
-def _colored(text: str, color: int) -> str:
-    return f"\x1b[{color}m{text}\x1b[0m"
-
-
-class LineFormatter(logging.Formatter):
-    """Formats ``%(levelprefix)s``: the level, a colon, and blanks up to a common column."""
-
-    def __init__(self, fmt: str, *, use_colors: bool) -> None:
-        super().__init__(fmt)
-        self.use_colors = use_colors
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name in logging
-        """Return the line without its traceback."""
-        name = record.levelname
-        padding = " " * (_PREFIX_WIDTH - 1 - len(name) - 1)
-        if self.use_colors:
-            name = _colored(name, _COLORS.get(record.levelno, _CRITICAL_COLOR))
-        record.__dict__["levelprefix"] = f"{name}:{padding}"
-        return super().formatMessage(record)
+__all__ = ["LEVELS", "TRACE", "access_handler", "begin", "configure"]
 
 
 def configure(
-    level: str,
+    level: str | int,
     *,
     use_colors: bool | None,
     access: bool,
@@ -67,7 +35,7 @@ def configure(
     """Set up the loggers of this process and, through fork, of its workers.
 
     Args:
-        level: A key of `LEVELS`.
+        level: A key of `LEVELS`, or a number.
         use_colors: None colours only what goes to a terminal; a file never is.
         access: Whether requests are logged.
         access_format: How, as `compile_format` takes it.
@@ -77,24 +45,50 @@ def configure(
         ConfigError: The file cannot be opened.
         FormatError: The format is none.
     """
+    handler = access_handler(access_format, access_file, use_colors=use_colors)
+    begin()
+    colors = is_terminal(sys.stderr) if use_colors is None else use_colors
+    stderr_handler = logging.StreamHandler(sys.stderr)
+    stderr_handler.setFormatter(DefaultFormatter(DEFAULT_FORMAT, use_colors=colors))
+    for name, own in ((loggers.TWIN, stderr_handler), (f"{loggers.TWIN}.access", handler)):
+        logging.getLogger(name).handlers[:] = [own]
+        logging.getLogger(name).propagate = False
+    for name in loggers.TWINS:
+        logging.getLogger(name).setLevel(number_of(level))
+    loggers.connect()
+    if not access:
+        handler.dispose()
+        loggers.switch_off_requests()
+
+
+def begin() -> None:
+    """Make the loggers what new ones are, and close what was opened: each reload sets them up anew."""
     logging.addLevelName(TRACE, "TRACE")
     logging.raiseExceptions = False  # when nobody reads the log any more, serving goes on without it
+    twin = logging.getLogger(f"{loggers.TWIN}.access")
+    before = [handler for handler in twin.handlers if isinstance(handler, AccessHandler)]
+    loggers.reset()
+    for handler in before:
+        handler.dispose()
 
-    def lines(stream: TextIO | None) -> LineFormatter:
-        # None: the descriptor was closed before we started
-        colors = bool(stream and stream.isatty()) if use_colors is None else use_colors
-        return LineFormatter("%(levelprefix)s %(message)s", use_colors=colors)
 
-    stderr_handler = logging.StreamHandler(sys.stderr)
-    stderr_handler.setFormatter(lines(sys.stderr))
-    _set_up("srvctl", level, stderr_handler)
-    if access_file == "-":
-        sink, others = stream_sink(sys.stdout), lines(sys.stdout)
-    else:
-        sink, others = _open(access_file), LineFormatter("%(levelprefix)s %(message)s", use_colors=False)
-    form = compile_format(access_format, use_colors=others.use_colors)
-    _set_up("srvctl.access", level, AccessHandler(form, sink, others))
-    logging.getLogger("srvctl.access").disabled = not access
+def access_handler(form: str, file: str, *, use_colors: bool | None) -> AccessHandler:
+    """Return what writes requests.
+
+    Args:
+        form: The format, as `compile_format` takes it.
+        file: Where, as a path; ``-`` is stdout.
+        use_colors: None colours what goes to a terminal; a file never is.
+
+    Raises:
+        ConfigError: The file cannot be opened.
+        FormatError: The format is none.
+    """
+    is_stdout = file == "-"
+    colors = is_stdout and (is_terminal(sys.stdout) if use_colors is None else use_colors)
+    compiled = compile_format(form, use_colors=colors)
+    sink = stream_sink(sys.stdout) if is_stdout else _open(file)
+    return AccessHandler(compiled, sink, DefaultFormatter(DEFAULT_FORMAT, use_colors=colors))
 
 
 def _open(path: str) -> Sink:
@@ -102,13 +96,3 @@ def _open(path: str) -> Sink:
         return FileSink(path)
     except OSError as error:
         raise ConfigError(f"log.access_file: {path} cannot be opened: {error.strerror}.") from None
-
-
-def _set_up(name: str, level: str, handler: logging.Handler) -> None:
-    logger = logging.getLogger(name)
-    logger.setLevel(LEVELS[level])
-    before, logger.handlers[:] = list(logger.handlers), [handler]
-    logger.propagate = False
-    for old in before:
-        if isinstance(old, AccessHandler):  # each reload sets up anew, and this one has a descriptor
-            old.dispose()

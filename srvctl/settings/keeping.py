@@ -45,7 +45,7 @@ def kept(values: Mapping[str, Any], current: Settings) -> tuple[Settings, tuple[
     changed = [key for key, value in typed.items() if value != attrgetter(key)(current)]
     if changed:
         notes.append(f"Settings have changed; a reload brings the new ones: {', '.join(changed)}.")
-    return _with(current, typed), tuple(notes)
+    return _with(current, {key: typed[key] for key in changed}), tuple(notes)
 
 
 def _with(settings: Settings, values: Mapping[str, object]) -> Settings:

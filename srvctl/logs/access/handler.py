@@ -1,4 +1,4 @@
-"""The access log as `logging` sees it: srvctl's own handler of the logger ``srvctl.access``.
+"""The access log as `logging` sees it: srvctl's own handler, at the twin of ``srvctl.access`` (`loggers`).
 
 Workers write past `logging` while nobody else listens there (see `log`); both ways end in this writer.
 """
@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from srvctl.logs.access.batch import BatchWriter
+from srvctl.logs.access.escape import plain
 from srvctl.logs.access.record import AccessRecord
 from srvctl.logs.access.sinks import DescriptorSink, FileSink
 
@@ -34,12 +35,18 @@ class AccessHandler(logging.Handler):
         self.form = form
         self.writer = BatchWriter(sink, self)
         self._sink = sink
+        self._others = others
         self.setFormatter(others)
+
+    @property
+    def is_as_made(self) -> bool:
+        """Whether nobody has given it a formatter, a filter or a level that changes what is written."""
+        return self.formatter is self._others and not self.filters and self.level <= logging.INFO
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
         try:
-            access = _access_record(record)
+            access = _access_record(record) if self.formatter is self._others else None
             self.writer.add(f"{self.format(record)}\n" if access is None else self.form.line(access))
             self.writer.flush()
         except Exception:  # noqa: BLE001 - as every handler: what is logged never stops who logs
@@ -81,19 +88,28 @@ class AccessHandler(logging.Handler):
         _logger.warning("Nobody reads the access log any more (%s); requests are not logged.", reason)
 
 
+def arguments(access: AccessRecord) -> tuple[str, str, str, str, int | str]:
+    """Return the five arguments that uvicorn logs a request with: client, method, target, version, status."""
+    return access.client, access.method, plain(access.target.decode("latin-1")), access.version, access.status
+
+
 def _access_record(record: logging.LogRecord) -> AccessRecord | None:
-    """Return what the worker put there, or what uvicorn's five arguments say; None for anything else."""
+    """Return what the worker put there, or what uvicorn's five arguments say; None for anything else.
+
+    A filter may have changed the arguments, to hide a part of the target.
+    """
     access = record.__dict__.get(RECORD)
-    if isinstance(access, AccessRecord):
+    if isinstance(access, AccessRecord) and record.args == arguments(access):
         return access
     match record.args:
         case (str(client), str(method), str(target), str(version), int() | str() as status):
-            return AccessRecord(
-                client,
-                method,
-                target.encode("utf-8", "backslashreplace"),
-                version,
-                status,
-                time=record.created,
+            known = access if isinstance(access, AccessRecord) else AccessRecord("", "", b"", "", 0)
+            return known._replace(
+                client=client,
+                method=method,
+                target=target.encode("utf-8", "backslashreplace"),
+                version=version,
+                status=status,
+                time=known.time or record.created,
             )
     return None

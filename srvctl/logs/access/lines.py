@@ -13,7 +13,7 @@ from srvctl.logs.access.record import WEBSOCKET, AccessRecord
 
 Line = Callable[[AccessRecord], str]  #: returns the line of a record, with its end
 _GREEN: Final = 32
-_STATUS_COLORS: Final = {1: 37, 2: 32, 3: 33, 4: 31, 5: 91}
+_STATUS_COLORS: Final = {1: 97, 2: 32, 3: 33, 4: 31, 5: 91}
 _CLASS: Final = 100  #: statuses with the same first digit
 
 
@@ -44,7 +44,8 @@ def _status_text(status: int, *, use_colors: bool) -> str:
         text = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         text = f"{status} "
-    return f"\x1b[{_STATUS_COLORS.get(status // _CLASS, 0)}m{text}\x1b[0m" if use_colors else text
+    color = _STATUS_COLORS.get(status // _CLASS) if use_colors else None
+    return text if color is None else f"\x1b[{color}m{text}\x1b[0m"
 
 
 def json_line() -> Line:

@@ -1,7 +1,8 @@
 """What a worker calls for each finished request.
 
-The fast way makes the line and adds it to a batch. It is taken while nobody but srvctl listens to the logger;
-whoever does, gets every request through `logging`, at once and in its context, with uvicorn's five arguments.
+The fast way makes the line and adds it to a batch. It is taken while nobody but srvctl listens to the logger
+or its twin, uvicorn's (see `loggers`); whoever does, gets every request through `logging`, at once and in its
+context, with uvicorn's five arguments.
 
 The first line after a quiet moment is written in the same turn of the event loop; while more come, a batch is
 written every tenth of a second, or as soon as it is full.
@@ -13,8 +14,8 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from srvctl.logs.access.batch import encoded
-from srvctl.logs.access.escape import plain
-from srvctl.logs.access.handler import RECORD, AccessHandler
+from srvctl.logs.access.handler import RECORD, AccessHandler, arguments
+from srvctl.logs.loggers import Relay, twin_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from srvctl.logs.access.record import AccessRecord
 
 NAME: Final = "srvctl.access"
-UVICORN: Final = "uvicorn.access"  #: what is attached there was meant for these lines
 INTERVAL: Final = 0.1  #: seconds lines may wait for others
 _LAST_WAIT: Final = 1.0  #: seconds the reader has at the end, of the two before the master kills a worker
 
@@ -47,8 +47,10 @@ class AccessLog:
     def __init__(self, loop: Clock) -> None:
         self._loop = loop
         self._logger = logging.getLogger(NAME)
-        own = [handler for handler in self._logger.handlers if isinstance(handler, AccessHandler)]
-        self._handler = own[0] if own else None
+        self._twin = logging.getLogger(twin_name(NAME))
+        self._relays = [handler for handler in self._logger.handlers if isinstance(handler, Relay)]
+        own = [handler for handler in self._twin.handlers if isinstance(handler, AccessHandler)]
+        self._handler = own[0] if own and self._relays else None
         self._is_awake = False  #: a batch is due soon
         self._is_alone = False  #: nobody but our own handler listens
 
@@ -124,14 +126,15 @@ class AccessLog:
 
     def _look_around(self) -> None:
         """See whether somebody listens to our logger, or took it away from us."""
-        handler, logger, twin = self._handler, self._logger, _uvicorn_logger()
+        handler, logger, twin = self._handler, self._logger, self._twin
         is_alone = (
             handler is not None
-            and logger.handlers == [handler]
-            and not (logger.filters or handler.filters or logger.propagate)
-            and handler.level <= logging.INFO
+            and handler.is_as_made
+            and logger.handlers == self._relays
+            and twin.handlers == [handler]
+            and not (logger.filters or twin.filters or logger.propagate or twin.propagate)
+            and not any(relay.filters or relay.level > logging.INFO for relay in self._relays)
             and self.is_on
-            and (twin is None or not (twin.filters or twin.handlers or _is_silent(twin)))
         )
         if handler is not None and self._is_alone and not is_alone:
             handler.writer.flush()
@@ -139,30 +142,9 @@ class AccessLog:
 
     def _hand_to_logging(self, record: AccessRecord) -> None:
         """Log a request as uvicorn does."""
-        logger, twin = self._logger, _uvicorn_logger()
-        if not self.is_on or (twin is not None and _is_silent(twin)):
+        if not self.is_on:
             return
-        args = (record.client, record.method, plain(record.target.decode("latin-1")), record.version)
         text = '%s - "%s %s HTTP/%s" %d' if isinstance(record.status, int) else '%s - "%s %s HTTP/%s" %s'
-        entry = logger.makeRecord(NAME, logging.INFO, __file__, 0, text, (*args, record.status), None)
+        entry = self._logger.makeRecord(NAME, logging.INFO, __file__, 0, text, arguments(record), None)
         entry.__dict__[RECORD] = record
-        if twin is None or not twin.handlers:
-            if twin is None or twin.filter(entry):
-                logger.handle(entry)
-            return
-        entry.name = UVICORN
-        if twin.filter(entry) and logger.filter(entry):
-            for handler in (*twin.handlers, *(one for one in logger.handlers if one is not self._handler)):
-                if handler.level <= logging.INFO:
-                    handler.handle(entry)
-
-
-def _uvicorn_logger() -> logging.Logger | None:
-    """Return the logger of uvicorn's access log if somebody asked for it."""
-    logger = logging.root.manager.loggerDict.get(UVICORN)
-    return logger if isinstance(logger, logging.Logger) else None
-
-
-def _is_silent(twin: logging.Logger) -> bool:
-    """Whether the application switched uvicorn's access log off, as many do."""
-    return twin.disabled or twin.level > logging.INFO
+        self._logger.handle(entry)

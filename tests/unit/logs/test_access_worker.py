@@ -14,10 +14,9 @@ from srvctl.logs.access.record import WEBSOCKET, AccessRecord
 from srvctl.logs.setup import configure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-NAMES = ("srvctl", "srvctl.access", "uvicorn.access")
 RECORD = AccessRecord("127.0.0.1:5", "GET", b"/p?x=1", "1.1", 200)
 LINE = 'INFO:     127.0.0.1:5 - "GET /p?x=1 HTTP/1.1" 200 OK\n'
 
@@ -45,16 +44,6 @@ class Loop:
         due, self.later = self.later, []
         for callback in due:
             callback()
-
-
-@pytest.fixture(autouse=True)
-def _loggers_as_they_were() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in NAMES]
-    before = [(one.level, one.propagate, one.disabled, one.handlers[:], one.filters[:]) for one in loggers]
-    yield
-    for one, (level, propagate, disabled, handlers, filters) in zip(loggers, before, strict=True):
-        one.setLevel(level)
-        one.propagate, one.disabled, one.handlers[:], one.filters[:] = propagate, disabled, handlers, filters
 
 
 @pytest.fixture

@@ -7,16 +7,11 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 
 from srvctl.logs.setup import LEVELS, TRACE, configure
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NAMES = ("srvctl", "srvctl.error", "srvctl.access")
 
 
 class Terminal(io.StringIO):
@@ -30,16 +25,6 @@ class Terminal(io.StringIO):
 class Output:
     out: io.StringIO
     err: io.StringIO
-
-
-@pytest.fixture(autouse=True)
-def _loggers_as_they_were() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in NAMES]
-    before = [(one.level, one.propagate, one.disabled, list(one.handlers)) for one in loggers]
-    yield
-    for one, (level, propagate, disabled, handlers) in zip(loggers, before, strict=True):
-        one.setLevel(level)
-        one.propagate, one.disabled, one.handlers[:] = propagate, disabled, handlers
 
 
 class SetUp(Protocol):
@@ -184,7 +169,8 @@ def test_a_percent_sign_in_a_path_is_only_that(set_up: SetUp) -> None:
         (302, "\x1b[33m302 Found\x1b[0m"),
         (404, "\x1b[31m404 Not Found\x1b[0m"),
         (503, "\x1b[91m503 Service Unavailable\x1b[0m"),
-        (700, "\x1b[0m700 \x1b[0m"),
+        (100, "\x1b[97m100 Continue\x1b[0m"),
+        (700, "700 "),
     ],
 )
 def test_a_coloured_request(set_up: SetUp, status: int, text: str) -> None:

@@ -1,0 +1,194 @@
+"""The loggers of srvctl and their twins, which are uvicorn's: what is done to one holds for the other.
+
+srvctl logs to ``srvctl.error``, ``srvctl.access``, ``srvctl.asgi``, below ``srvctl``. Each has a twin, as
+``uvicorn.error``. The handlers are with the twins, where applications made for uvicorn look for them; a
+`Relay` on ``srvctl`` and ``srvctl.access`` passes every record on as if it had been logged there. The rules:
+
+1. A record is logged if neither its logger nor the twin is disabled, and its level is at least `threshold`.
+2. It passes the filters of its logger, then those of the twin.
+3. It goes to the handlers of its logger, of which the relay is one, so to those of the twin and, as far as
+   these propagate, to those above it; there it has the twin's name.
+4. What is logged to a twin itself goes the same way, without the relay.
+5. No configuration of logging disables these loggers for not naming them (``disable_existing_loggers``).
+
+So whoever replaces the handlers of ``uvicorn.error``, lets ``uvicorn`` propagate to the root logger, or does
+so with ``srvctl``, gets what he would get of uvicorn. Called by `setup` and `configuring`; knows no settings.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from copy import copy
+from typing import Final
+
+OWN: Final = "srvctl"
+TWIN: Final = "uvicorn"
+_KINDS: Final = ("", ".error", ".access", ".asgi")
+NAMES: Final = tuple(f"{OWN}{kind}" for kind in _KINDS)
+TWINS: Final = tuple(f"{TWIN}{kind}" for kind in _KINDS)
+_BLANKET: Final = "_handle_existing_loggers"  #: in logging.config; disables what is not named
+
+
+def threshold(own: int, twin: int, root: int) -> int:
+    """Return the least level that is logged: what is set on our logger counts most, then what is on the twin.
+
+    Args:
+        own: What is set on the logger or above it, below the root; 0 for nothing.
+        twin: The same of its twin.
+        root: The level of the root logger.
+    """
+    return own or twin or root
+
+
+def twin_name(name: str) -> str:
+    """Return the name of the logger whose twin this one of ours is."""
+    return TWIN + name.removeprefix(OWN)
+
+
+def own_name(name: str) -> str:
+    """Return the name of ours, for a twin's; any other name is its own."""
+    return OWN + name.removeprefix(TWIN) if name in TWINS else name
+
+
+class ServerLogger(logging.Logger):
+    """A logger that no configuration disables, or enables, just because it does not name it."""
+
+    @property
+    def disabled(self) -> bool:
+        """Whether somebody has switched it off."""
+        return bool(self.__dict__.get("disabled"))
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        if sys._getframe(1).f_code.co_name != _BLANKET:  # noqa: SLF001 - nothing else tells one from the other
+            self.__dict__["disabled"] = value
+
+
+class OwnLogger(ServerLogger):
+    """A logger of ours, which minds its twin."""
+
+    @property
+    def twin(self) -> logging.Logger:
+        """The twin."""
+        return logging.getLogger(twin_name(self.name))
+
+    def getEffectiveLevel(self) -> int:  # noqa: N802 - the name in logging
+        """Return the least level that is logged."""
+        return threshold(_level_set(self), _level_set(self.twin), logging.root.level)
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in logging
+        """Return whether a record of this level is logged.
+
+        logging remembers the answer until it hears of a change, and hears of none that concerns the twin.
+        """
+        if self.disabled or self.manager.disable >= level:
+            return False
+        return level >= self.getEffectiveLevel() and not self.twin.disabled
+
+
+def _level_set(logger: logging.Logger) -> int:
+    """Return the level that is set on a logger or the nearest one above it but the root; 0 for none."""
+    here: logging.Logger | None = logger
+    while here is not None and here is not logging.root:
+        if here.level:
+            return here.level
+        here = here.parent
+    return logging.NOTSET
+
+
+class Relay(logging.Handler):
+    """Passes records on to the twin of their logger.
+
+    Args:
+        renames: Give them the twin's name.
+    """
+
+    def __init__(self, *, renames: bool = True) -> None:
+        super().__init__()
+        self.renames = renames
+
+    def createLock(self) -> None:  # noqa: N802 - the name in logging
+        """Do without: it writes nothing itself."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a record on; one whose filter fails as well, for no request shall suffer from that."""
+        if self._is_second(record):
+            return
+        twin = logging.getLogger(twin_name(record.name))
+        if self.renames:
+            record = copy(record)
+            record.name = twin.name
+        try:
+            passed: object = twin.filter(record)
+        except Exception:  # noqa: BLE001 - it is the application's
+            self.handleError(record)
+            passed = True
+        if isinstance(passed, logging.LogRecord):  # since Python 3.12, a filter may put another in its place
+            record = passed
+        if passed:
+            _hand_over(twin, record)
+
+    def _is_second(self, record: logging.LogRecord) -> bool:
+        """Whether the record has met the relay of its logger, and somebody lets it propagate."""
+        handlers = logging.getLogger(record.name).handlers
+        return self not in handlers and any(isinstance(one, Relay) for one in handlers)
+
+
+def _hand_over(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Do what `logging.Logger.callHandlers` does.
+
+    By hand: tools that watch errors replace that method, and would see each twice.
+    """
+    here: logging.Logger | None = logger
+    is_heard = False
+    while here is not None:
+        for handler in list(here.handlers):
+            is_heard = True
+            if record.levelno >= handler.level:
+                handler.handle(record)
+        here = here.parent if here.propagate else None
+    last = logging.lastResort
+    if not is_heard and last is not None and record.levelno >= last.level:
+        last.handle(record)
+
+
+def reset() -> None:
+    """Make the loggers and their twins what new ones are, but for filters: whoever added one still means it.
+
+    Handlers are taken away and not closed.
+    """
+    for name in (*NAMES, *TWINS):
+        logger = logging.getLogger(name)
+        if name in NAMES:
+            logger.__class__ = OwnLogger  # modules have had theirs since they were imported
+        elif type(logger) is logging.Logger:  # one of a class of the application's stays what it is
+            logger.__class__ = ServerLogger
+        logger.handlers[:] = []
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        logger.disabled = False
+
+
+def connect(*, renames: bool = True) -> None:
+    """Put relays where records of ours would meet no handler before the root's.
+
+    Args:
+        renames: Records get the names of the twins.
+    """
+    top, access = (logging.getLogger(name) for name in (OWN, f"{OWN}.access"))
+    if top.handlers:
+        return
+    for logger in (top, access):
+        if not logger.handlers:
+            logger.addHandler(Relay(renames=renames))
+            logger.propagate = False
+
+
+def switch_off_requests() -> None:
+    """Log no requests."""
+    logging.getLogger(f"{OWN}.access").disabled = True
+    twin = logging.getLogger(f"{TWIN}.access")
+    twin.handlers[:] = []
+    twin.propagate = False
