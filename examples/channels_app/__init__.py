@@ -1,0 +1,1 @@
+"""Django with Channels: the site of `examples.django_app`, and a WebSocket beside it."""
