@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from srvctl.cli.surface import Command, Flag
 
 _NOTE: Final = '.\\" Made by `python -m srvctl.settings.reference`; change the commands, not this file.'
-_SIGNALS: Final = (
-    ("TERM, INT", "Answer what was begun, then end. The second one ends what still runs."),
-    ("QUIT", "End at once."),
-    ("HUP", "Replace every worker by one that runs what is on disk now, as srvctl reload does."),
-    ("USR1", "Open the files of the logs again."),
-    ("USR2", "Replace the master by the srvctl installed now, as srvctl upgrade does."),
-    ("TTIN, TTOU", "One worker more, one worker less."),
+#: To the master; a test compares them with what it obeys.
+SIGNALS: Final = (
+    ("SIGTERM, SIGINT", "Answer what was begun, then end. A second one ends what still runs."),
+    ("SIGQUIT", "End at once."),
+    ("SIGHUP", "Replace every worker by one that runs what is on disk now, as srvctl reload does."),
+    ("SIGUSR2", "Replace the master by the srvctl installed now, as srvctl upgrade does."),
+    ("SIGTTIN", "One worker more."),
+    ("SIGTTOU", "One worker less."),
 )
 _VARIABLES: Final = (
     ("SRVCTL_<GROUP>__<KEY>", "A setting, such as SRVCTL_WORKERS__COUNT."),
@@ -71,7 +72,7 @@ def page(commands: Sequence[Command]) -> str:
         *_list(_VARIABLES),
         ".SH SIGNALS",
         *_text("To the master:"),
-        *_list(_SIGNALS),
+        *_list(SIGNALS),
         ".SH EXAMPLES",
         *_list(_EXAMPLES),
     ]

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
+from srvctl.cli.app import everything
 from srvctl.errors import ExitCode
 from srvctl.settings.catalog import catalog
 from srvctl.settings.load import load
+from srvctl.settings.refused import FLAGS
 from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked, UpgradeAsked
 from srvctl.supervisor.signals import _RESERVED, MEANINGS
 
@@ -26,14 +28,14 @@ PAGES = [
 ]
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem != "__init__")
 SHELL = {"sh", "console", "dockerfile"}
-#: What the commands take beside settings.
-OWN_FLAGS = {"--config", "--help", "--json", "--version", "--from", "--path", "--scheme"}
-OWN_FLAGS |= {"--no-wait", "--timeout", "--now", "--slot", "--pid", "--limit"}  # of reload, stop, why, …
-COMMANDS = "run|check|explain-proxy|version|reload|stop|status|recycle|upgrade|why"
+#: What can be typed.
+COMMAND_LINES = everything()
+OWN_FLAGS = {name for command in COMMAND_LINES for flag in command.flags for name in flag.names} | {"--limit"}
+COMMANDS = "|".join(command.name for command in COMMAND_LINES)
 #: A flag as a page names it: by itself in backquotes, or with its value.
 INLINE_FLAG = re.compile(r"`(--[a-z][a-z-]*)(?: [^`]*)?`")
 #: Of other programs, with a reason to be named.
-FOREIGN_FLAGS = {"--stop-timeout", "--instructions"}
+FOREIGN_FLAGS = {"--stop-timeout", "--instructions", *FLAGS}
 
 
 class Block(NamedTuple):

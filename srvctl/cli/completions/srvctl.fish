@@ -1,5 +1,5 @@
 # Made by `python -m srvctl.settings.reference`; change the commands, not this file.
-set -g __srvctl_commands run status reload stop upgrade recycle why check explain-proxy completion version
+set -g __srvctl_commands run status reload stop upgrade recycle why check explain-proxy migrate completion version
 
 function __srvctl_needs_command
     test (count (commandline -opc)) -eq 1
@@ -31,6 +31,7 @@ complete -c srvctl -n __srvctl_needs_command -a recycle -d 'Replace workers by n
 complete -c srvctl -n __srvctl_needs_command -a why -d 'Print why workers died, the newest death first'
 complete -c srvctl -n __srvctl_needs_command -a check -d 'Check the settings and print each value and where it is from'
 complete -c srvctl -n __srvctl_needs_command -a explain-proxy -d 'Print what forwarding headers make of a request, and why'
+complete -c srvctl -n __srvctl_needs_command -a migrate -d 'Read how uvicorn or gunicorn is started, write srvctl.toml, and...'
 complete -c srvctl -n __srvctl_needs_command -a completion -d 'Print the script that completes command lines in a shell'
 complete -c srvctl -n __srvctl_needs_command -a version -d 'Print the version'
 complete -c srvctl -n '__srvctl_is completion' -a 'bash zsh fish'
@@ -164,7 +165,7 @@ complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ledger-size -x -d
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l control-socket -r -F -a 'auto none' -d 'Unix socket for srvctl reload, stop and the like'
 complete -c srvctl -n '__srvctl_is run why check explain-proxy' -s c -l config -r -F -d 'File with settings'
 complete -c srvctl -n '__srvctl_is run' -l version -d 'Print the version'
-complete -c srvctl -n '__srvctl_is run status reload stop upgrade recycle why check explain-proxy completion version' -s h -l help -d 'Show this help'
+complete -c srvctl -n '__srvctl_is run status reload stop upgrade recycle why check explain-proxy migrate completion version' -s h -l help -d 'Show this help'
 complete -c srvctl -n '__srvctl_is status reload stop upgrade recycle' -s c -l config -r -F -d 'The instance that runs with this file of settings'
 complete -c srvctl -n '__srvctl_is status reload stop upgrade recycle' -l name -x -d 'The instance of this name'
 complete -c srvctl -n '__srvctl_is status reload stop upgrade recycle' -l control-socket -r -F -d 'The instance behind this socket'
@@ -184,4 +185,9 @@ complete -c srvctl -n '__srvctl_is explain-proxy' -l from -x -d 'Who sends the r
 complete -c srvctl -n '__srvctl_is explain-proxy' -s H -x -d 'A header of it'
 complete -c srvctl -n '__srvctl_is explain-proxy' -l scheme -x -d 'http or https'
 complete -c srvctl -n '__srvctl_is explain-proxy' -l path -x -d 'What it asks for'
+complete -c srvctl -n '__srvctl_is migrate' -l from -r -F -d 'gunicorn.conf.py, Dockerfile, systemd unit, Procfile,...'
+complete -c srvctl -n '__srvctl_is migrate' -l kind -x -d 'What that file is, if its name does not say'
+complete -c srvctl -n '__srvctl_is migrate' -s o -l output -r -F -d 'File to write'
+complete -c srvctl -n '__srvctl_is migrate' -l force -d 'Write over a file that is there'
+complete -c srvctl -n '__srvctl_is migrate' -l json -d 'Print the report as an object'
 complete -c srvctl -n '__srvctl_is completion' -l install -d 'Write the file from which the shell loads the script by itself,...'

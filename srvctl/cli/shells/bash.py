@@ -57,9 +57,13 @@ def _flag_words(command: Command, shared: Sequence[str]) -> str:
 
 def _bash_values(commands: Sequence[Command]) -> str:
     """Return a case for each way in which values are completed, with the flags of it."""
-    by_way: dict[str, dict[str, None]] = {}
+    ways: dict[str, str] = {}
     for flag in (flag for command in commands for flag in command.flags if flag.metavar):
-        by_way.setdefault(_bash_way(flag), {}).update(dict.fromkeys(flag.names))
+        for name in flag.names:
+            ways.setdefault(name, _bash_way(flag))  # run comes first, and knows most of a flag of this name
+    by_way: dict[str, list[str]] = {}
+    for name, way in ways.items():
+        by_way.setdefault(way, []).append(name)
     return "\n".join(f"        {'|'.join(names)}) {way} ;;" for way, names in by_way.items())
 
 
