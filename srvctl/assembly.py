@@ -226,7 +226,12 @@ class Assembly:
             rereading=Rereading(
                 self._poller, self._generations, self._read_again, _count, self._leave_master
             ),
-            obituaries=Obituaries(_ledger(self._instance, self._settings), self._oom, logger),
+            obituaries=Obituaries(
+                _ledger(self._instance, self._settings),
+                self._oom,
+                logger,
+                are_for_people=self._settings.reload.enabled,
+            ),
             notifier=self._belongings.notifier,
             logger=logger,
             admin=self._admin,

@@ -83,6 +83,7 @@ class Developing:
         """Do without all of it."""
         self._watching.close()
         self._spare.close()
+        self._orphans.end()
 
     def abandon(self) -> None:
         """Close a forked child's copies of descriptors."""

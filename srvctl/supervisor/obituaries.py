@@ -6,6 +6,7 @@ outlive the process.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from srvctl.supervisor.oom import OomClaims
 from srvctl.supervisor.vitals import read_dump
 
 if TYPE_CHECKING:
-    import logging
 
     from srvctl.supervisor.actions import Record
     from srvctl.supervisor.children import Board
@@ -31,13 +31,17 @@ class Obituaries:
         ledger: Keeps them.
         oom: Counts what the kernel killed.
         logger: Is given one line each.
+        are_for_people: Somebody looks on, who is told enough by other lines; these are at level debug then.
     """
 
-    def __init__(self, ledger: Ledger, oom: OomWatch, logger: logging.Logger) -> None:
+    def __init__(
+        self, ledger: Ledger, oom: OomWatch, logger: logging.Logger, *, are_for_people: bool = False
+    ) -> None:
         self._ledger = ledger
         self._oom = oom
         self._claims = OomClaims()
         self._logger = logger
+        self._are_for_people = are_for_people
 
     def note_kills(self) -> None:
         """Look what the kernel has killed, so that it explains no death of later."""
@@ -73,7 +77,7 @@ class Obituaries:
             stack=self._ledger.save_stack(record.pid, stacks) if stacks else "",
         )
         self._ledger.add(death)
-        log = self._logger.info if is_expected(death) else self._logger.warning
-        log("%s", log_line(death))
+        level = logging.INFO if is_expected(death) else logging.WARNING
+        self._logger.log(logging.DEBUG if self._are_for_people else level, "%s", log_line(death))
         while error := self._ledger.take_error():
             self._logger.warning("%s", error)

@@ -7,7 +7,6 @@ end by themselves.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -35,6 +34,11 @@ class Orphans:
         """Look after them: a worker has ended."""
         self._due = time.monotonic() + _GRACE
 
+    def end(self) -> None:
+        """Kill them now, and wait until they are gone."""
+        for pid in kill(self._is_known):
+            os.waitpid(pid, 0)
+
     def next_deadline(self) -> float | None:
         """Return when they are to be killed."""
         return self._due
@@ -46,13 +50,13 @@ class Orphans:
             kill(self._is_known)
 
 
-def kill(is_known: Callable[[int], bool]) -> None:
-    """Kill every child of this process that is not known and shares its session."""
+def kill(is_known: Callable[[int], bool]) -> list[int]:
+    """Kill every child of this process that is not known and shares its session; return their ids."""
     own_session = os.getsid(0)
-    for pid in _children():
-        with contextlib.suppress(ProcessLookupError):
-            if not is_known(pid) and os.getsid(pid) == own_session:
-                os.kill(pid, signal.SIGKILL)
+    found = [pid for pid in _children() if not is_known(pid) and os.getsid(pid) == own_session]
+    for pid in found:  # nobody else reaps them, so an id cannot be another's by now
+        os.kill(pid, signal.SIGKILL)
+    return found
 
 
 def _children() -> Iterable[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -46,9 +47,14 @@ class Watching:
         self._begin()
 
     def close(self) -> None:
-        """Watch no more: the child ends when nobody reads what it says."""
+        """Watch no more, and wait until the child is gone: it has nothing to finish."""
         self._due = None
         self._hang_up()
+        if self.pid is not None:
+            self._poller.forget(self)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = None
 
     def abandon(self) -> None:
         """Close a forked child's copy of the pipe."""

@@ -1,0 +1,186 @@
+"""``--reload``: what is saved is served, and what does not work is shown, with real files and processes."""
+
+from __future__ import annotations
+
+import os
+from signal import SIGINT, SIGKILL
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.support.server import ServerProcess
+from tests.support.server_waits import wait_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APP = """
+import asyncio, os
+TEXT = {text!r}
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        raise RuntimeError("http only")
+    kind = b"text/event-stream" if scope["path"] == "/events" else b"text/plain"
+    await send({{"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]}})
+    if scope["path"] in ("/events", "/endless"):
+        await send({{"type": "http.response.body", "body": b"data: 1\\n\\n", "more_body": True}})
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if scope["path"] == "/events":
+                    raise
+    await send({{"type": "http.response.body", "body": TEXT.encode()}})
+{more}
+"""
+
+
+def write(path: Path, text: str, more: str = "") -> None:
+    """Save the application as editors do: write another file, and put it in the place of the old one."""
+    fresh = path.with_name(f".{path.name}.tmp")
+    fresh.write_text(APP.format(text=text, more=more), encoding="utf-8")
+    fresh.replace(path)
+
+
+@pytest.fixture
+def main(tmp_path: Path) -> Path:
+    path = tmp_path / "main.py"
+    write(path, "one")
+    return path
+
+
+@pytest.fixture
+def server(main: Path) -> Iterator[ServerProcess]:
+    with ServerProcess("main:app", "--reload", "--reload-grace", "0.3", cwd=main.parent) as server:
+        server.wait_line("Will watch for changes")
+        yield server
+
+
+def wait_text(server: ServerProcess, text: str, target: str = "/") -> None:
+    server.wait_answer(lambda answer: answer.status == 200 and answer.text == text, target)
+
+
+def test_what_is_saved_is_served_by_a_new_process_and_the_old_one_ends(
+    server: ServerProcess, main: Path
+) -> None:
+    (before,) = server.workers()
+    write(main, "two")
+    wait_text(server, "two")
+    server.wait_line(r"Detected changes in 'main\.py'\. Reloading\.\.\.")
+    wait_gone(before)
+    write(main, "six")  # of the same size, and within the second: bytecode of before would do for Python
+    wait_text(server, "six")
+    server.signal(SIGINT)
+    assert server.wait_exit() == 0
+
+
+def test_code_that_does_not_work_is_shown_in_the_log_and_the_old_code_answers(
+    server: ServerProcess, main: Path
+) -> None:
+    write(main, "two", "raise ValueError('half a thought')")
+    server.wait_line("The old code answers until the next change")
+    server.wait_line("ValueError: half a thought")
+    assert server.get().text == "one"
+    write(main, "three", "import os; os._exit(9)")
+    server.wait_line("a new worker ended before it was ready: exit code 9")
+    assert server.get().text == "one"
+    write(main, "four", "import time; time.sleep(1000)")  # nobody waits for it once there is newer code
+    server.wait_line("Detected changes", count=3)
+    write(main, "five")
+    wait_text(server, "five")
+
+
+def test_what_has_never_worked_is_a_page_until_it_does(main: Path) -> None:
+    write(main, "one", "raise ValueError('half a thought')")
+    with ServerProcess("main:app", "--reload", cwd=main.parent) as server:
+        page = server.get()
+        assert page.status == 500
+        assert "ValueError: half a thought" in page.text
+        assert 'File "' in page.text
+        server.wait_line("Waiting for the next change")
+        server.wait_line("Will watch for changes")
+        write(main, "one", "def broken(")
+        server.wait_answer(lambda answer: answer.status == 500 and "SyntaxError" in answer.text)
+        write(main, "one", "import os; os.kill(os.getpid(), 9)")
+        server.wait_answer(lambda answer: answer.status == 500 and "SIGKILL" in answer.text)
+        (stand_in,) = server.workers()
+        write(main, "two")
+        wait_text(server, "two")
+        wait_gone(stand_in)
+
+
+def test_a_worker_that_dies_is_replaced_and_if_its_code_is_broken_by_then_that_is_shown(
+    server: ServerProcess, main: Path
+) -> None:
+    write(main, "two", "raise ValueError('half a thought')")
+    server.wait_line("The old code answers")
+    os.kill(server.workers()[0], SIGKILL)
+    server.wait_answer(lambda answer: answer.status == 500 and "half a thought" in answer.text)
+    write(main, "three")
+    wait_text(server, "three")
+
+
+@pytest.mark.parametrize("target", ["/events", "/endless"])
+def test_a_response_without_end_holds_up_neither_new_code_nor_the_end(
+    server: ServerProcess, main: Path, target: str
+) -> None:
+    (before,) = server.workers()
+    with server.connect() as old:
+        old.send_get(target)
+        old.read_exactly(1)
+        write(main, "two")
+        wait_text(server, "two")
+        wait_gone(before)
+    with server.connect() as new:
+        new.send_get(target)
+        new.read_exactly(1)
+        server.signal(SIGINT)
+        assert server.wait_exit() == 0
+
+
+def test_what_a_worker_has_started_does_not_outlive_its_code(main: Path) -> None:
+    pool = (
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "pool = ProcessPoolExecutor(2)\n"
+        "tasks = [pool.submit(print, number) for number in range(2)]\n"
+        "[task.result() for task in tasks]\n"
+    )
+    write(main, "one", pool)
+    with ServerProcess("main:app", "--reload", cwd=main.parent) as server:
+        server.wait_line("Will watch for changes")
+        (worker,) = server.workers()
+        started = psutil.Process(worker).children(recursive=True)
+        assert started
+        write(main, "two")
+        wait_text(server, "two")
+        for process in started:
+            wait_gone(process.pid)
+
+
+def test_settings_and_variables_that_are_saved_are_obeyed(main: Path) -> None:
+    write(main, "one", "TEXT = os.environ.get('GREETING', 'nothing')")
+    settings = main.with_name("srvctl.toml")
+    settings.write_text('[app]\ntarget = "main:app"\nenv_file = ".env"\n[reload]\nenabled = true\n')
+    variables = main.with_name(".env")
+    variables.write_text("GREETING=hello\n")
+    with ServerProcess("main:app", "-c", "srvctl.toml", cwd=main.parent) as server:
+        server.wait_line("Will watch for changes")
+        assert server.get().text == "hello"
+        variables.write_text("GREETING=goodbye\n")
+        wait_text(server, "goodbye")
+        settings.write_text(settings.read_text() + '[http]\nheaders = ["X-New: yes"]\n')
+        server.wait_answer(lambda answer: answer.headers.get("x-new") == "yes")
+        settings.write_text("[app\n")
+        server.wait_line("the settings cannot be used")
+        assert server.get().text == "goodbye"
+
+
+def test_a_watcher_that_dies_is_replaced(server: ServerProcess, main: Path) -> None:
+    watcher = int(server.wait_line(r"Started reloader process \[(\d+)\]")[1])
+    os.kill(watcher, SIGKILL)
+    server.wait_line("The process that watches files ended")
+    server.wait_line("Will watch for changes", count=2)
+    write(main, "two")
+    wait_text(server, "two")
