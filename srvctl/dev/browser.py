@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from srvctl.dev.edition import Edition
 from srvctl.dev.error_page import ErrorPage
 from srvctl.dev.injecting import Page, without_shortcuts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from srvctl.worker.http.cycle import Application
+    from srvctl.dev.asgi import Application, Receive, Scope, Send
 
 _SCRIPT: Final = "/__srvctl__/reload.js"
 _STREAM: Final = "/__srvctl__/reload"
@@ -54,12 +52,7 @@ class _Refreshing:
         self._edition = edition
         self._script = Path(__file__).with_name("reload.js").read_bytes()
 
-    async def __call__(
-        self,
-        scope: dict[str, Any],
-        receive: Callable[[], Awaitable[dict[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._application(scope, receive, send)
@@ -78,7 +71,7 @@ class _Refreshing:
     def _token(self) -> str:
         return f"{self._generation}.{self._edition.number}"
 
-    async def _send_script(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    async def _send_script(self, send: Send) -> None:
         headers = [
             (b"content-type", b"text/javascript; charset=utf-8"),
             (b"content-length", b"%d" % len(self._script)),
@@ -87,11 +80,7 @@ class _Refreshing:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": self._script})
 
-    async def _stream(
-        self,
-        receive: Callable[[], Awaitable[dict[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def _stream(self, receive: Receive, send: Send) -> None:
         # nginx would gather what is small, without the last one.
         headers = [(b"content-type", b"text/event-stream"), _NOT_CACHED, (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -114,6 +103,6 @@ class _Refreshing:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _wait_left(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+async def _wait_left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -10,16 +10,15 @@ import json
 import re
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from srvctl.dev.edition import Edition
 from srvctl.dev.traceback_html import paragraphs, title_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    Send = Callable[[dict[str, Any]], Awaitable[None]]
-    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    from srvctl.dev.asgi import Receive, Scope, Send
 
 #: What a client that speaks JSON accepts first.
 _JSON: Final = re.compile(r"\s*application/([\w.-]+\+)?json\b")
@@ -50,7 +49,7 @@ class ErrorPage:
         self._message, self._details = message, details
         self.edition.renew()
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
@@ -63,7 +62,7 @@ class ErrorPage:
         else:
             await self._answer("http.response", scope, send)
 
-    async def _answer(self, kind: str, scope: dict[str, Any], send: Send) -> None:
+    async def _answer(self, kind: str, scope: Scope, send: Send) -> None:
         form, body = self._body(_accepted(scope["headers"]))
         headers = [
             (b"content-type", form),

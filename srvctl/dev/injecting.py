@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from srvctl.dev.injection import Injector
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
+
+    from srvctl.dev.asgi import Message, Scope, Send
 
     Header = tuple[bytes, bytes]
 
@@ -48,15 +50,13 @@ class Page:
         source: Address of the script.
     """
 
-    def __init__(
-        self, scope: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[None]], source: str
-    ) -> None:
+    def __init__(self, scope: Scope, send: Send, source: str) -> None:
         self._send = send
         self._source = source
         self._is_fragment = _is_fragment(scope["headers"])
         self._injector: Injector | None = None
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         """Send a message of the application's, with what is added to it."""
         if message["type"] == "http.response.start":
             message = self._begun(message)
@@ -68,7 +68,7 @@ class Page:
             message = {**message, "body": body}
         await self._send(message)
 
-    def _begun(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _begun(self, message: Message) -> Message:
         headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
         if self._is_fragment or not _is_page(message["status"], headers):
             return message
@@ -82,7 +82,7 @@ class Page:
         return {**message, "headers": headers}
 
 
-def without_shortcuts(scope: dict[str, Any]) -> dict[str, Any]:
+def without_shortcuts(scope: Scope) -> Scope:
     """Return a scope for which an application makes responses that can be added to."""
     changed = {**scope}
     extensions = scope.get("extensions")

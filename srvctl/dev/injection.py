@@ -1,6 +1,7 @@
 """Puts a script into HTML that comes in pieces: before the last ``</body>``, else at the end. Pure.
 
-A page is not parsed: what stands in a string of a script is taken for a tag, too, unless another follows. Used by `browser`.
+A page is not parsed: what stands in a string of a script is taken for a tag, too, unless another follows.
+Used by `injecting`.
 """
 
 from __future__ import annotations
