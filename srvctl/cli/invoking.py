@@ -18,7 +18,7 @@ from srvctl import __version__
 from srvctl.cli import mistakes
 from srvctl.cli.helping import command_help, overview
 from srvctl.cli.report import report
-from srvctl.cli.surface import Command, in_order, of_typer
+from srvctl.cli.surface import Command, Flag, in_order, of_typer
 from srvctl.errors import ExitCode, SrvctlError, UsageError, printable
 from srvctl.logs.streams import flush
 
@@ -69,8 +69,7 @@ class _OneCommand(TyperCommand):
             UsageError: There is no such flag, or a word too many.
         """
         ctx.allow_extra_args = True
-        known = [name for p in self.get_params(ctx) if p.param_type_name == "option" for name in _names(p)]
-        with _in_own_words(ctx.info_name, known):
+        with _in_own_words(ctx.info_name, of_typer(ctx.info_name, self, self.get_params(ctx)).flags):
             further = super().parse_args(ctx, args)
         if further and not self.context_settings.get("allow_extra_args"):
             application = ctx.params.get("app__target")
@@ -93,7 +92,7 @@ class _AllCommands(TyperGroup):
         Raises:
             UsageError: There is no such flag.
         """
-        with _in_own_words("", [name for p in self.get_params(ctx) for name in _names(p)]):
+        with _in_own_words("", of_typer("", self, self.get_params(ctx)).flags):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -146,23 +145,24 @@ def _listed(group: Any, context: Any) -> Iterator[Command]:
 
 
 @contextmanager
-def _in_own_words(command: str, known: Sequence[str]) -> Iterator[None]:
-    """Say which flag was probably meant.
+def _in_own_words(command: str, flags: Sequence[Flag]) -> Iterator[None]:
+    """Say what is wrong with a flag, and what was probably meant.
 
     Raises:
-        UsageError: There is no such flag.
+        UsageError: There is no such flag, or it has no value or one too many.
     """
     try:
         yield
     except _ClickError as error:
-        if type(error).__name__ != "NoSuchOption":
+        name: str = getattr(error, "option_name", "")
+        flag = next((flag for flag in flags if name in flag.names), None)
+        if type(error).__name__ == "NoSuchOption":
+            line = mistakes.no_flag(command, name, [name for flag in flags for name in flag.names])
+        elif type(error).__name__ == "BadOptionUsage" and flag is not None:
+            line = mistakes.wrong_use(name, flag.metavar, flag.opposite)
+        else:
             raise
-        written = error.option_name  # type: ignore[attr-defined] # of NoSuchOption
-        raise UsageError(printable(mistakes.no_flag(command, written, known))) from None
-
-
-def _names(parameter: Any) -> tuple[str, ...]:
-    return (*parameter.opts, *parameter.secondary_opts)
+        raise UsageError(printable(line)) from None
 
 
 def _bold(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from srvctl.settings.refused import FLAGS
@@ -29,6 +28,19 @@ def no_flag(command: str, written: str, known: Iterable[str]) -> str:
     meant = _nearest(name, names) or next((flag for flag in names if flag.startswith(name)), None)
     hint = f"did you mean {meant}?" if meant else f"{program} --help lists those there are"
     return f"{program} has no option {name}; {hint}"
+
+
+def wrong_use(flag: str, metavar: str, opposite: str = "") -> str:
+    """Return the line about a flag without the value it needs, or with one that it does not take.
+
+    Args:
+        flag: The flag.
+        metavar: What stands for its value; empty where it takes none.
+        opposite: The flag that unsets it, if there is one.
+    """
+    if metavar:
+        return f"{flag} needs a value: {flag} {metavar}"
+    return f"{flag} takes no value; write {flag} {f'or {opposite}' if opposite else 'alone, or leave it out'}"
 
 
 def no_command(written: str, known: Iterable[str]) -> str:
@@ -61,5 +73,7 @@ def too_many(command: str, first: str | None, further: Sequence[str]) -> str:
 
 def _nearest(written: str, known: Iterable[str]) -> str | None:
     """Return the name that is most like what was written; the dashes that flags share say nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415 - a command line that is right does without
+
     bare = {name.lstrip("-"): name for name in known}
     return next((bare[name] for name in get_close_matches(written.lstrip("-"), bare, n=1, cutoff=0.6)), None)

@@ -52,6 +52,11 @@ class Flag:
     is_repeatable: bool = False
 
     @property
+    def opposite(self) -> str:
+        """The name that unsets it; empty if there is none."""
+        return next((name for name in self.names if name.startswith("--no-") and len(self.names) > 1), "")
+
+    @property
     def spelling(self) -> str:
         """The names and the metavar, as help shows them."""
         return " ".join(filter(None, (", ".join(self.names), self.metavar)))

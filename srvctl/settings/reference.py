@@ -66,7 +66,8 @@ TOML or YAML). The first of these that gives it wins:
 5. the default.
 
 Where to listen is decided as a whole: the first source that sets `bind`, `uds`, `fd`, or `host` or `port`
-decides which of these ways is taken, and the other ways in later sources count as not set.
+decides which of these ways is taken, and the other ways in later sources count as not set. Likewise, a source
+that turns `reload.enabled` on means one worker, and `workers.count` in later ones counts as not set.
 
 An empty variable counts as not set. `srvctl check` prints every value and where it came from.
 

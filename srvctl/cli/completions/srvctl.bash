@@ -30,11 +30,11 @@ _srvctl() {
         version) flags="-h --help" words="" ;;
     esac
     case $prev in
-        --app-dir|--reload-dir) IFS=$'\n'; compopt -o filenames; COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        --app-dir|--reload-dir) IFS=$'\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")); return ;;
         --interface) COMPREPLY=($(compgen -W "auto asgi3 asgi2 wsgi" -- "$cur")); return ;;
         --wsgi-threads|--root-path|--bind|--host|--port|--fd|--name|--backlog|--max-surge|--max-requests|--limit-max-requests|--max-requests-jitter|--limit-max-requests-jitter|--max-lifetime|--max-lifetime-jitter|--max-memory|--recycle-spacing|--user|--group|--supplementary-group|--umask|--nice|--rlimit|--oom-score|--hang-timeout|--timeout-worker-healthcheck|--health-path|--health-interval|--health-timeout|--health-threshold|--reload-bake|--reload-include|--reload-exclude|--reload-delay|--reload-grace|--hook-on-boot|--hook-pre-fork|--hook-post-fork|--hook-on-ready|--hook-on-drain|--hook-on-exit|--hook-timeout|--timeout-boot|--drain-delay|--timeout-drain-delay|--timeout-graceful-shutdown|--timeout-stream-shutdown|--timeout-lifespan-shutdown|--timeout-keep-alive|--timeout-request-head|--timeout-drain-idle|--timeout-request-body|--timeout-write-stall|--timeout-linger|--timeout-queue|--timeout-tls-handshake|--timeout-tls-shutdown|--limit-request-line-size|--limit-request-head-size|--h11-max-incomplete-event-size|--limit-request-fields|--limit-request-body-size|--limit-request-body-rate|--limit-requests-per-connection|--limit-request-buffer|--limit-response-buffer|--limit-unread-body-size|--limit-concurrency|--limit-concurrency-queue|--limit-retry-after|--limit-exempt-path|--header|--ws-max-size|--ws-max-queue|--ws-max-fragments|--ws-max-inflate-ratio|--ws-ping-interval|--ws-ping-timeout|--ws-handshake-timeout|--ws-close-timeout|--ws-drain-spread|--broadcast-url|--broadcast-queue|--broadcast-buffer|--broadcast-max-size|--forwarded-allow-ips|--forwarded-fields|--ssl-keyfile-password|--ssl-version|--ssl-ciphers|--ssl-cert-reqs|--ssl-sni|--ssl-reload-interval|--ledger-size|--timeout|-n|--slot|--from|-H|--scheme|--path|--kind) return ;;
         --lifespan|--preload) COMPREPLY=($(compgen -W "auto on off" -- "$cur")); return ;;
-        --env-file|--uds|--pid-file|--pid|--ssl-certfile|--ssl-keyfile|--ssl-ca-certs|--ssl-keylog|--log-config|--access-log-file|-c|--config|-o|--output) IFS=$'\n'; compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --env-file|--uds|--pid-file|--pid|--ssl-certfile|--ssl-keyfile|--ssl-ca-certs|--ssl-keylog|--log-config|--access-log-file|-c|--config|-o|--output) IFS=$'\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --workers|--cpu-affinity) COMPREPLY=($(compgen -W "auto" -- "$cur")); return ;;
         --loop) COMPREPLY=($(compgen -W "auto uvloop asyncio none" -- "$cur")); return ;;
         --http) COMPREPLY=($(compgen -W "auto native httptools zttp h11" -- "$cur")); return ;;
@@ -45,7 +45,7 @@ _srvctl() {
         --ssl-min-version) COMPREPLY=($(compgen -W "TLSv1.2 TLSv1.3" -- "$cur")); return ;;
         --log-level) COMPREPLY=($(compgen -W "critical error warning info debug trace" -- "$cur")); return ;;
         --access-log-format) COMPREPLY=($(compgen -W "uvicorn common combined json" -- "$cur")); return ;;
-        --ledger-file|--control-socket) IFS=$'\n'; compopt -o filenames; COMPREPLY=($(compgen -f -W $'auto\nnone' -- "$cur")); return ;;
+        --ledger-file|--control-socket) IFS=$'\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -W $'auto\nnone' -- "$cur")); return ;;
     esac
     if [[ $cur == -* ]]; then
         if [[ $COMP_CWORD == 1 ]]; then flags="$flags --help --version"; fi
@@ -60,6 +60,6 @@ _srvctl() {
             if [[ -f $name ]]; then COMPREPLY+=("${name%.py}:"); fi
         done
     fi
-    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]]; then compopt -o nospace; fi
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]]; then compopt -o nospace 2>/dev/null; fi
 }
 complete -F _srvctl srvctl

@@ -74,9 +74,8 @@ def _bash_way(flag: Flag) -> str:
         lines = "\\n".join(words)
         beside = f" -W $'{lines}'" if words else ""
         # Names may have blanks in them; lines are what divides the words as well, then.
-        return (
-            f"""IFS=$'\\n'; compopt -o filenames; COMPREPLY=($(compgen {kind}{beside} -- "$cur")); return"""
-        )
+        generated = f'$(compgen {kind}{beside} -- "$cur")'
+        return f"IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=({generated}); return"
     if words:
         return f'COMPREPLY=($(compgen -W {_quoted(" ".join(words))} -- "$cur")); return'
     return "return"  # anything: nothing can be offered
@@ -123,7 +122,7 @@ _srvctl() {{
             if [[ -f $name ]]; then COMPREPLY+=("${{name%.py}}:"); fi
         done
     fi
-    if [[ ${{#COMPREPLY[@]}} == 1 && ${{COMPREPLY[0]}} == *: ]]; then compopt -o nospace; fi
+    if [[ ${{#COMPREPLY[@]}} == 1 && ${{COMPREPLY[0]}} == *: ]]; then compopt -o nospace 2>/dev/null; fi
 }}
 complete -F _srvctl srvctl
 """

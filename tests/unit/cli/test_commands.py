@@ -151,7 +151,17 @@ def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatc
             ExitCode.USAGE,
             "srvctl run has no option --prot; did you mean --port?",
         ),
-        (["run", "a:b", "--port"], ExitCode.USAGE, "Option '--port' requires an argument"),
+        (["run", "a:b", "--port"], ExitCode.USAGE, "--port needs a value: --port N"),
+        (
+            ["run", "a:b", "--access-log=no"],
+            ExitCode.USAGE,
+            "--access-log takes no value; write --access-log or --no-",
+        ),
+        (
+            ["run", "a:b", "--reload=1"],
+            ExitCode.USAGE,
+            "--reload takes no value; write --reload alone, or leave it",
+        ),
         (
             ["run", "a:b", "c"],
             ExitCode.USAGE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def test_every_command_and_every_flag_is_in_it(name: str) -> None:
         assert command.name in words
         names = {name for flag in command.flags for name in flag.names if name.startswith("--")}
         assert names - words <= {"--help"}
+
+
+def test_all_of_them_are_installed_with_the_wheel() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    assert set(build["targets"]["wheel"]["shared-data"]) == set(pages())
 
 
 def test_the_man_page_has_every_signal() -> None:

@@ -72,7 +72,10 @@ def test_what_became_nothing_is_gone_when_there_is_nothing_to_serve(
     assert "--port" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("argv", "cpus"), [(["run", "--help"], 2), (["run", "-h"], 2), (["run", "a:b"], 1)])
+@pytest.mark.parametrize(
+    ("argv", "cpus"),
+    [(["run", "--help"], 2), (["run", "-h"], 2), (["run", "--version"], 2), (["run", "a:b"], 1)],
+)
 def test_nothing_is_warmed_in_vain(argv: list[str], cpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one CPU, the settings would only come later."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cpus)))
