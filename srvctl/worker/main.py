@@ -124,7 +124,12 @@ def stand_in(outfit: Outfit, apology: Apology, slot: int, channel: socket.socket
     from srvctl.dev.error_page import ErrorPage  # noqa: PLC0415 - not for a service
 
     page = ErrorPage(apology.message, apology.details)
-    quiet = replace(outfit.settings, app=AppSettings(lifespan="off"), hooks=HookSettings())
+    quiet = replace(
+        outfit.settings,
+        app=AppSettings(lifespan="off"),
+        hooks=HookSettings(),
+        workers=replace(outfit.settings.workers, loop="auto"),
+    )
     calm = replace(outfit, settings=quiet)
 
     def load() -> Loaded:

@@ -76,7 +76,8 @@ class AppSettings:
     reset_contextvars: Annotated[
         bool,
         Option(
-            "Begin each request with no context variable set, instead of those that the startup has set.",
+            "Begin each request with no context variable set, instead of those set when the application was "
+            "imported.",
             "--reset-contextvars",
             env=("UVICORN_RESET_CONTEXTVARS",),
         ),
