@@ -151,10 +151,7 @@ def _logger_sections(parsed: configparser.ConfigParser) -> list[str]:
 def _override(overrides: Overrides, names: list[str]) -> None:
     twin = logging.getLogger(f"{loggers.TWIN}.access")
     if overrides.level is not None:
-        for kind in ("error", "access", "asgi"):
-            logging.getLogger(f"{loggers.OWN}.{kind}").setLevel(logging.NOTSET)
-            logging.getLogger(f"{loggers.TWIN}.{kind}").setLevel(number_of(overrides.level))
-        logging.getLogger(loggers.OWN).setLevel(logging.NOTSET)
+        loggers.set_level(number_of(overrides.level))
     if not overrides.access:
         loggers.switch_off_requests()
     elif overrides.has_access and not dictionary.names_requests(names):

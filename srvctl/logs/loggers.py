@@ -154,17 +154,24 @@ def _hand_over(logger: logging.Logger, record: logging.LogRecord) -> None:
         last.handle(record)
 
 
-def reset() -> None:
-    """Make the loggers and their twins what new ones are, but for filters: whoever added one still means it.
-
-    Handlers are taken away and not closed.
-    """
+def adopt() -> None:
+    """Have the rules apply, and change nothing else."""
     for name in (*NAMES, *TWINS):
         logger = logging.getLogger(name)
         if name in NAMES:
             logger.__class__ = OwnLogger  # modules have had theirs since they were imported
         elif type(logger) is logging.Logger:  # one of a class of the application's stays what it is
             logger.__class__ = ServerLogger
+
+
+def reset() -> None:
+    """Make the loggers and their twins what new ones are, but for filters: whoever added one still means it.
+
+    Handlers are taken away and not closed.
+    """
+    adopt()
+    for name in (*NAMES, *TWINS):
+        logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.setLevel(logging.NOTSET)
         logger.propagate = True
@@ -184,6 +191,14 @@ def connect(*, renames: bool = True) -> None:
         if not logger.handlers:
             logger.addHandler(Relay(renames=renames))
             logger.propagate = False
+
+
+def set_level(level: int) -> None:
+    """Have a level count more than what a configuration says; an application may still set another."""
+    for kind in _KINDS:
+        logging.getLogger(f"{OWN}{kind}").setLevel(logging.NOTSET)
+        if kind:
+            logging.getLogger(f"{TWIN}{kind}").setLevel(level)
 
 
 def switch_off_requests() -> None:

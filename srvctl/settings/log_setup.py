@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from srvctl.errors import ConfigError
-from srvctl.logs import setup
+from srvctl.logs import loggers, setup
+from srvctl.logs.levels import TRACE, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,19 +15,26 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import LogSettings
 
 
-def configure_logs(log: LogSettings, config: Mapping[str, Any] | None = None) -> None:
+def configure_logs(
+    log: LogSettings,
+    config_dict: Mapping[str, Any] | str | None = None,
+    level: str | int | None = None,
+) -> None:
     """Set up the loggers of this process.
 
     Args:
         log: What the settings say.
-        config: A dictionary for dictConfig that a program gives in the place of ``log.config``.
+        config_dict: What a program gives in the place of ``log.config``: a dictionary for dictConfig, or the
+            text of a file for fileConfig. It is not changed.
+        level: The same for ``log.level``, by its name or as any number.
 
     Raises:
         ConfigError: A file cannot be opened, or the configuration is wrong.
     """
-    if config is None and log.config is None:
+    level = log.level if level is None else level
+    if config_dict is None and log.config is None:
         setup.configure(
-            log.level or "info",
+            "info" if level is None else level,
             use_colors=log.use_colors,
             access=log.access,
             access_format=log.access_format,
@@ -36,18 +45,37 @@ def configure_logs(log: LogSettings, config: Mapping[str, Any] | None = None) ->
     from srvctl.logs.config_file import ConfigFile, LogConfigError, read  # noqa: PLC0415 - as above
 
     overrides = configuring.Overrides(
-        level=log.level,
+        level=level,
         use_colors=log.use_colors,
         access=log.access,
         access_format=log.access_format,
         access_file=log.access_file,
     )
     try:
-        if config is not None:
-            configuring.configure(config, overrides, "the dictionary")
+        if config_dict is not None:
+            configuring.configure(config_dict, overrides, "what the program gives")
             return
         name = log.config or ""
         file = name if isinstance(name, ConfigFile) else read(name)  # a program has not had it read
         configuring.configure(file.content, overrides, file, file.folder)
     except LogConfigError as error:
         raise ConfigError(f"log.config: {error}.") from None
+
+
+def leave_logs(log: LogSettings, level: str | int | None = None) -> None:
+    """Leave the loggers to a program that sets them up itself, under uvicorn's names or ours.
+
+    What nobody takes goes to the root logger's handlers.
+
+    Args:
+        log: What the settings say; only ``access`` counts, and ``level``.
+        level: In the place of ``log.level``, by its name or as any number.
+    """
+    logging.addLevelName(TRACE, "TRACE")
+    loggers.adopt()
+    loggers.connect()
+    level = log.level if level is None else level
+    if level is not None:
+        loggers.set_level(number_of(level))
+    if not log.access:
+        loggers.switch_off_requests()

@@ -24,7 +24,7 @@ from srvctl.logs.access.record import AccessRecord
 from srvctl.logs.config_file import ConfigFile, LogConfigError, read
 from srvctl.logs.dictionary import LOG_LEVELS, LOGGING_CONFIG, is_default, logging_config, translated
 from srvctl.settings.groups import LogSettings
-from srvctl.settings.log_setup import configure_logs
+from srvctl.settings.log_setup import configure_logs, leave_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -278,6 +278,27 @@ def test_what_is_not_named_goes_to_the_root(streams: Streams, listener: Listener
     say()
     assert [record.name for record in listener.records] == ["uvicorn.error", "uvicorn.access"]
     assert [record.args for record in listener.records][1] == ("127.0.0.1:5", "GET", "/p", "1.1", 200)
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "srvctl", ""])
+def test_a_program_that_sets_up_everything_itself(name: str, listener: Listener) -> None:
+    """Its handlers get the server's lines, once, wherever they are."""
+    logging.getLogger(name).addHandler(listener)
+    leave_logs(LogSettings(level="info"))
+    say()
+    assert len(listener.records) == 2
+    leave_logs(LogSettings(access=False), logging.ERROR)
+    say()
+    assert len(listener.records) == 2
+
+
+def test_a_program_may_give_any_level_and_an_ini_file(streams: Streams) -> None:
+    """As numbers, and as text."""
+    with streams.redirected():
+        configure_logs(LogSettings(), dedent(INI), 25)
+        logging.getLogger("srvctl.error").log(25, "notice")
+    say()
+    assert (streams.out.getvalue(), streams.err.getvalue()) == ("", "* Level 25: notice\n")
 
 
 # -- what counts more --------------------------------------------------------------------------------------
