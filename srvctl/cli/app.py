@@ -12,6 +12,7 @@ from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import listed, new_commands, outcome, print_version
+from srvctl.cli.migrate import migrate
 from srvctl.cli.quick import COMMANDS
 from srvctl.cli.quick import invoke as invoke_quick
 from srvctl.cli.running import load_all, run
