@@ -1,0 +1,1 @@
+"""srvctl inside a program: `run`, `Config`, `Server` and `serve`, which `srvctl` exports. Private."""

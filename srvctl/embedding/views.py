@@ -1,0 +1,69 @@
+"""What programs read of a running server, under the names that uvicorn gives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from srvctl.ipc.scoreboard import Cell
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from srvctl.worker.serving import Serving
+
+
+class ServerState:
+    """What a server is doing; each attribute is as of now, and a copy.
+
+    Nothing is there before the server has started, and nothing again once it has ended, but for the count.
+    """
+
+    def __init__(self) -> None:
+        self._serving: Serving | None = None
+
+    def watch(self, serving: Serving) -> None:
+        """Look at a server from now on."""
+        self._serving = serving
+
+    @property
+    def total_requests(self) -> int:
+        """Requests that the application was given so far."""
+        server = self._serving.server if self._serving is not None else None
+        return server.cells[Cell.BEGUN] if server is not None else 0
+
+    @property
+    def connections(self) -> set[Any]:
+        """The open connections."""
+        server = self._serving.server if self._serving is not None else None
+        return set(server.connections) if server is not None else set()
+
+    @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """The tasks in which the application answers requests."""
+        server = self._serving.server if self._serving is not None else None
+        return {runner.task for runner in server.busy_runners()} if server is not None else set()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The header fields that responses get beside those of the application."""
+        server = self._serving.server if self._serving is not None else None
+        fields = server.all_general_fields.split(b"\r\n") if server is not None else []
+        pairs = [field.partition(b": ") for field in fields if field]
+        return [(name, value) for name, _, value in pairs]
+
+
+class LifespanState:
+    """The application's lifespan.
+
+    Attributes:
+        should_exit: Its startup failed.
+    """
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self.should_exit = False
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the startup has put into ``scope["state"]``."""
+        return self._serving.state or {}
