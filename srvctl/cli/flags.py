@@ -18,7 +18,7 @@ from srvctl.settings.display import format_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_WIDEST_METAVAR: Final = 20
+_WIDEST_METAVAR: Final = 30
 
 
 def with_flags(command: Callable[..., Any]) -> Callable[..., Any]:

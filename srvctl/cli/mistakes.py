@@ -54,7 +54,7 @@ def no_command(written: str, known: Iterable[str]) -> str:
         hint = f"to serve it, write for example srvctl {likely_target(written)}"
     else:
         hint = "srvctl --help lists those there are; an application is written as module:attribute"
-    return f"srvctl has no command {written}; {hint}"
+    return f"srvctl has no command {written or 'of no name'}; {hint}"
 
 
 def too_many(command: str, first: str | None, further: Sequence[str]) -> str:

@@ -151,7 +151,7 @@ complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-min-version -
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-ciphers -x -d 'Ciphers of TLS 1.2, in OpenSSL\'s form'
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-cert-reqs -x -d 'Client certificates'
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-ca-certs -r -F -d 'PEM file with the authorities that client certificates must come from'
-complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-sni -x -d 'Certificate for clients that ask for a name'
+complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-sni -r -F -d 'Certificate for clients that ask for a name'
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-keylog -r -F -d 'File the session keys are appended to, for debugging'
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l ssl-reload-interval -x -d 'How often the files are looked at'
 complete -c srvctl -n '__srvctl_is run check explain-proxy' -l log-level -x -a 'critical error warning info debug trace' -d 'Least severe level that is logged'

@@ -270,7 +270,8 @@ def test_help_shows_every_flag_whole_under_the_title_of_its_group(
     flat = " ".join(words)
     assert "Host to listen on when no --bind is given. Default: 127.0.0.1." in flat
     assert "Default: 64KiB." in flat
-    assert "One of auto asgi3 asgi2 wsgi. Default: auto." in flat
+    assert "One of critical error warning info debug trace." in flat
+    assert "--interface auto|asgi3|asgi2|wsgi" in flat
     assert "SRVCTL_CONFIG" in flat
 
 
