@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from copy import copy
+from functools import cache
 from typing import Final
 
 OWN: Final = "srvctl"
@@ -51,6 +51,23 @@ def own_name(name: str) -> str:
     return OWN + name.removeprefix(TWIN) if name in TWINS else name
 
 
+@cache
+def _own(name: str) -> logging.Logger:
+    return logging.getLogger(name)
+
+
+@cache
+def _twin(name: str) -> logging.Logger:
+    return logging.getLogger(twin_name(name))
+
+
+def _renamed(record: logging.LogRecord, name: str) -> logging.LogRecord:
+    """Return a copy with another name; by hand, which takes a fifth of the time of `copy.copy`."""
+    new = record.__class__.__new__(record.__class__)
+    new.__dict__.update(record.__dict__, name=name)
+    return new
+
+
 class ServerLogger(logging.Logger):
     """A logger that no configuration disables, or enables, just because it does not name it."""
 
@@ -71,7 +88,7 @@ class OwnLogger(ServerLogger):
     @property
     def twin(self) -> logging.Logger:
         """The twin."""
-        return logging.getLogger(twin_name(self.name))
+        return _twin(self.name)
 
     def getEffectiveLevel(self) -> int:  # noqa: N802 - the name in logging
         """Return the least level that is logged."""
@@ -112,14 +129,20 @@ class Relay(logging.Handler):
         """Do without: it writes nothing itself."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Pass a record on, if it may; return whether it does."""
+        is_wanted = not self.filters or bool(self.filter(record))
+        if is_wanted:
+            self.emit(record)
+        return is_wanted
+
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a record on; one whose filter fails as well, for no request shall suffer from that."""
         if self._is_second(record):
             return
-        twin = logging.getLogger(twin_name(record.name))
+        twin = _twin(record.name)
         if self.renames:
-            record = copy(record)
-            record.name = twin.name
+            record = _renamed(record, twin.name)
         try:
             passed: object = twin.filter(record)
         except Exception:  # noqa: BLE001 - it is the application's
@@ -132,7 +155,7 @@ class Relay(logging.Handler):
 
     def _is_second(self, record: logging.LogRecord) -> bool:
         """Whether the record has met the relay of its logger, and somebody lets it propagate."""
-        handlers = logging.getLogger(record.name).handlers
+        handlers = _own(record.name).handlers
         return self not in handlers and any(isinstance(one, Relay) for one in handlers)
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from srvctl.logs.access.formats import Format
     from srvctl.logs.access.sinks import Sink
 
-RECORD: Final = "access"  #: the attribute of a LogRecord that holds the AccessRecord
+#: The attribute of a LogRecord that holds the AccessRecord and the arguments that were made of it. Formatters
+#: that show all attributes leave out those that begin like this.
+RECORD: Final = "_access"
+_UNKNOWN: Final = (AccessRecord("", "", b"", "", 0), object())
 _logger: Final = logging.getLogger("srvctl.error")
 
 
@@ -98,12 +101,11 @@ def _access_record(record: logging.LogRecord) -> AccessRecord | None:
 
     A filter may have changed the arguments, to hide a part of the target.
     """
-    access = record.__dict__.get(RECORD)
-    if isinstance(access, AccessRecord) and record.args == arguments(access):
-        return access
+    known, args = record.__dict__.get(RECORD) or _UNKNOWN
+    if record.args is args:
+        return known
     match record.args:
         case (str(client), str(method), str(target), str(version), int() | str() as status):
-            known = access if isinstance(access, AccessRecord) else AccessRecord("", "", b"", "", 0)
             return known._replace(
                 client=client,
                 method=method,

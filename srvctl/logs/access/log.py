@@ -57,7 +57,7 @@ class AccessLog:
     @property
     def is_on(self) -> bool:
         """Whether requests are logged at all; else nothing needs to be asked of them."""
-        return not self._logger.disabled and self._logger.isEnabledFor(logging.INFO)
+        return self._logger.isEnabledFor(logging.INFO)
 
     @property
     def needs_times(self) -> bool:
@@ -145,6 +145,7 @@ class AccessLog:
         if not self.is_on:
             return
         text = '%s - "%s %s HTTP/%s" %d' if isinstance(record.status, int) else '%s - "%s %s HTTP/%s" %s'
-        entry = self._logger.makeRecord(NAME, logging.INFO, __file__, 0, text, arguments(record), None)
-        entry.__dict__[RECORD] = record
+        args = arguments(record)
+        entry = self._logger.makeRecord(NAME, logging.INFO, __file__, 0, text, args, None)
+        entry.__dict__[RECORD] = record, args
         self._logger.handle(entry)
