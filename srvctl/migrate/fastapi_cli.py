@@ -45,7 +45,9 @@ def migrate(words: Sequence[Word], environ: Mapping[str, Given]) -> Migration:
         rewritten.append(Word("--reload"))
     for option in parsed.options:
         rewritten += _rewritten(option)
-    migration = uvicorn.migrate(rewritten, environ)
+    # It calls uvicorn.run(), which reads no UVICORN_*.
+    read = {name: given for name, given in environ.items() if not name.startswith("UVICORN_")}
+    migration = uvicorn.migrate(rewritten, read)
     migration.server = "fastapi"
     if paths and "entrypoint" not in given:
         migration.ask(

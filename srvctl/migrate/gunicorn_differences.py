@@ -71,6 +71,11 @@ DIFFERENT: Final[Mapping[str, tuple[str, str, str]]] = {
         "the old code goes on answering until the new is ready, or a page with a traceback (reload.enabled)",
         "one worker serves; not for production",
     ),
+    "reload_extra_files": (
+        "files, wherever they are",
+        "patterns of the names of files below reload.dirs (reload.include)",
+        "name further directories in reload.dirs",
+    ),
     "control_socket": (
         "gunicornc speaks through it",
         "srvctl's commands do (control.socket)",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SERVERS: Final = ("uvicorn", "gunicorn", "fastapi")
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _SHELL_COMMAND: Final = re.compile(r"-[a-z]*c")
+#: Words of a shell's own before a command.
+KEYWORDS: Final = frozenset({"then", "else", "do", "{", "(", "!", "time"})
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 #: What may name a server as an argument, without running it.
 _OTHERS: Final = frozenset({"pip", "pip3", "apt", "apt-get", "echo", "which", "command", "apk", "printf"})
@@ -78,7 +80,7 @@ def _in_command(command: Sequence[Word], known: Mapping[str, str]) -> Invocation
             )
         elif name in _OTHERS:
             return None
-        else:
+        elif wrapper or name not in KEYWORDS:
             wrapper.append(str(word))
     return None
 

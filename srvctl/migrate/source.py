@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.migrate import dockerfile, fastapi_cli, gunicorn, listings, systemd_unit, uvicorn
 from srvctl.migrate.command import Command, NothingFoundError
-from srvctl.migrate.invocation import Invocation, find
+from srvctl.migrate.invocation import KEYWORDS, Invocation, find
 from srvctl.migrate.kinds import Kind
 from srvctl.migrate.shellwords import commands_of, words_of
 from srvctl.settings.catalog import catalog
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
     from srvctl.migrate.command import File
     from srvctl.migrate.result import Given, Migration
+    from srvctl.migrate.shellwords import Word
 
     _Read = Callable[[str], File | None]
 
 _BLANK: Final = re.compile(r"\s")
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
+#: Commands of a script that only say how it is read.
+_WITHOUT_EFFECT: Final = frozenset({"set", "if", "fi", "else", "done", "}", ")", ":"})
 
 
 def from_words(words: Sequence[str], read: _Read) -> Migration:
@@ -70,13 +74,26 @@ def _script(text: str) -> Command:
     """Return the commands of a script, with the variables that it sets."""
     command = Command([])
     for words in commands_of(text):
-        settings = words[1:] if words[0].text == "export" else words
-        if all(re.match(r"[A-Za-z_]\w*=", word.text) for word in settings):
-            for word in settings:
-                variable, value = word.partition("=")
-                command.set(variable, value, variable)
-    command.commands = commands_of(text, command.known())
+        for word in _assignments(words):
+            variable, value = word.partition("=")
+            command.set(variable, value, variable)
+    command.commands = [
+        words
+        for words in commands_of(text, command.known())
+        if not _assignments(words) and not _is_grammar(words)
+    ]
     return command
+
+
+def _is_grammar(words: Sequence[Word]) -> bool:
+    """Return whether a command is a shell's own: ``set -e``, or a ``then`` at the end of its line."""
+    return words[0].text in _WITHOUT_EFFECT or (len(words) == 1 and words[0].text in KEYWORDS)
+
+
+def _assignments(words: Sequence[Word]) -> Sequence[Word]:
+    """Return the words of a command that only sets variables; none for another one."""
+    settings = words[1:] if words[0].text == "export" else words
+    return settings if all(_ASSIGNMENT.match(word.text) for word in settings) else ()
 
 
 def _translate(command: Command, name: str, read: _Read) -> Migration:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.migrate.options import Flag, Takes, parse
 from srvctl.migrate.result import Given, Migration
-from srvctl.migrate.uvicorn_differences import ALWAYS, GIVEN
+from srvctl.migrate.uvicorn_differences import ALWAYS, EVERY_ADDRESS, GIVEN
 from srvctl.migrate.variables import TRUE, is_usable
 from srvctl.settings.catalog import Kind, Setting, catalog
 
@@ -108,6 +108,8 @@ def _take(given: Given, migration: Migration) -> None:
     if given.name in {"loop", "http", "ws"} and not _is_choice(given, migration):
         return
     migration.take(setting.key, _value(setting, given, migration), given.origin)
+    if (given.name, given.value) == ("host", "::"):
+        migration.differs(f"{given.origin} ::", *EVERY_ADDRESS)
     for note in GIVEN.get(given.name, ()):
         migration.differs(given.origin, *note)
 

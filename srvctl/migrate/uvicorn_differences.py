@@ -70,6 +70,13 @@ GIVEN: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     ),
 }
 
+#: Of ``--host ::``.
+EVERY_ADDRESS: Final = (
+    "IPv6 alone with one process, and IPv4 too with several",
+    "both, whatever the number of workers (server.host)",
+    "name the addresses in server.bind to have one of them alone",
+)
+
 #: Of an option that was not given: the setting that would have settled it, then what, before, now and why.
 ALWAYS: Final[tuple[tuple[str, tuple[str, str, str, str]], ...]] = (
     (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from srvctl.migrate.command import NothingFoundError
 from srvctl.migrate.kinds import Kind, kind_of
@@ -174,10 +178,20 @@ def test_a_compose_file(service: str) -> None:
 
 
 def test_a_script() -> None:
-    text = "#!/bin/sh\nset -e\nexport PORT=9\npython manage.py migrate\nexec uvicorn a:b \\\n  --port $PORT\n"
+    text = """#!/bin/sh
+set -e
+export PORT=9
+python manage.py migrate
+if [ "$DEV" ]; then
+    uvicorn a:b --reload
+else
+    exec uvicorn a:b \\
+        --port $PORT
+fi
+"""
     read = read_text(Kind.COMMAND, text)
     assert read.values == {"app.target": "a:b", "server.port": 9}
-    assert "python manage.py migrate" in read.attention
+    assert set(read.attention) == {"--port", "python manage.py migrate", "uvicorn a:b --reload"}
 
 
 @pytest.mark.parametrize(
@@ -197,4 +211,31 @@ def test_a_script() -> None:
 )
 def test_a_file_without_a_server_is_no_guess(kind: Kind, text: str) -> None:
     with pytest.raises(NothingFoundError):
+        read_text(kind, text)
+
+
+_PIECES = ["FROM x", "CMD", "ENTRYPOINT", "ENV", "[Service]", "ExecStart=", "services:", "web:", "command:"]
+_PIECES += [
+    "uvicorn",
+    "gunicorn",
+    "fastapi run",
+    "-c",
+    "-b",
+    "--port",
+    "-k",
+    "=",
+    "$A",
+    "${A:-",
+    "}",
+    "$(",
+    ")",
+]
+_PIECES += ["[", '"', "'", "\\", "\n", "#", "a:b", "unix:", "\0", "%i", "<<EOF", "sh -c", "--", "-w4", "é"]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@given(st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=3)), max_size=12).map(" ".join))
+@settings(deadline=None, max_examples=40)
+def test_any_text_is_read_or_refused_in_words(kind: Kind, text: str) -> None:
+    with suppress(NothingFoundError):
         read_text(kind, text)

@@ -134,6 +134,18 @@ def test_what_a_line_means(line: str, values: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
+        ("uvicorn a:b --host ::", "--host ::"),
+        ("uvicorn a:b --limit-concurrency 5", "--limit-concurrency"),
+        ("uvicorn a:b", "one process"),
+    ],
+)
+def test_what_means_something_different(line: str, what: str) -> None:
+    assert what in read_line(line).different
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
         ("uvicorn a:b --http2", "--http2"),
         ("uvicorn a:b --loop zuvloop", "--loop zuvloop"),
         ("uvicorn a:b --http m:Class", "--http m:Class"),
