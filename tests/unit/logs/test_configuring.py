@@ -8,8 +8,10 @@ import logging
 import logging.handlers
 import os
 import pickle
+import re
 import socket
 import sys
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,6 @@ from srvctl.settings.log_setup import configure_logs, leave_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.unit.logs.conftest import Listener, Streams
 
@@ -149,6 +150,19 @@ def test_a_file_made_for_uvicorn(
         configure_logs(LogSettings(config=written(tmp_path, suffix)))
     say()
     assert (streams.out.getvalue(), streams.err.getvalue()) == (f"* {REQUEST}", f"* {NEWS}")
+
+
+def test_the_file_in_the_documentation(tmp_path: Path, streams: Streams) -> None:
+    """It does what is said there."""
+    page = Path(__file__).parents[3] / "docs/how-to/logging.md"
+    (text,) = re.findall(r"^```text\n(version: 1\n.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "log.yaml").write_text(text)
+    with streams.redirected():
+        configure_logs(LogSettings(config=str(tmp_path / "log.yaml")))
+    say()
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
+    assert re.fullmatch(time + re.escape(NEWS), streams.err.getvalue())
+    assert re.fullmatch(time + re.escape(REQUEST), streams.out.getvalue())
 
 
 def test_what_was_read_travels_with_the_name(tmp_path: Path, streams: Streams) -> None:
