@@ -15,9 +15,10 @@ import ssl
 import sys
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.embedding import log_config as logs
+from srvctl.embedding.leaving import leave
 from srvctl.embedding.translating import layer_of, settings_of
 from srvctl.errors import AppError, BindError, SrvctlError, UsageError
 from srvctl.settings.layer import Given, Origin, Source
@@ -295,22 +296,6 @@ class Config:
         level = logs.level_name(self.log_level)
         if level is not None:
             layer.values["log.level"] = _given("log_level", level)
-
-
-def leave(error: SrvctlError) -> NoReturn:
-    """Log why the server cannot start, and end the process as uvicorn does.
-
-    Raises:
-        SystemExit: Always; with code 3 where the application or its address is at fault.
-    """
-    log_failure(error)
-    raise SystemExit(int(error.exit_code)) from None
-
-
-def log_failure(error: SrvctlError) -> None:
-    """Log why the server cannot start, with the traceback of the application's own code."""
-    details = error.details.rstrip() if isinstance(error, AppError) else ""
-    logger.error("%s%s", error, f"\n{details}" if details else "")
 
 
 def _given(name: str, value: object) -> Given:

@@ -16,7 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from srvctl.embedding.config import leave
+from srvctl.embedding.leaving import leave
 from srvctl.embedding.listening import adopt, listening_servers, open_addresses
 from srvctl.embedding.messages import linked
 from srvctl.embedding.signals import HANDLED, audience
@@ -165,6 +165,7 @@ class Server:
         """
         self._stop.belong_to_loop()
         self._force.belong_to_loop()
+        self.started = False
         config = self.config
         settings = config.to_settings()
         refuse_for_one_process(config.to_layer())
@@ -303,8 +304,8 @@ class Server:
         self._serving.listen([sock for server in self.servers for sock in server.accepted_from])
         self.server_state.watch(self._serving)
         workers = settings.workers
-        if workers.max_requests:
-            # Not for secrets: workers that began together are not to end together.
+        self._most_requests = 0
+        if workers.max_requests:  # not for secrets: what began together is not to end together
             self._most_requests = workers.max_requests + random.randint(0, workers.max_requests_jitter)  # noqa: S311
         self.started = True
         if sockets is None:

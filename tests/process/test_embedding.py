@@ -157,6 +157,8 @@ def test_a_killed_script_takes_its_workers_along(tmp_path: Path) -> None:
     """
     with script(tmp_path, body) as running:
         running.wait_ready()
+        running.process.send_signal(signal.SIGUSR2)  # the upgraded master has to do so as well
+        running.stderr.wait("Upgraded")
         children = running.children()
         assert len(children) >= 3
         running.process.kill()

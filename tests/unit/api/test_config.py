@@ -7,6 +7,7 @@ import logging
 import ssl
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -303,3 +304,10 @@ def test_importing_srvctl_loads_next_to_nothing() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "['srvctl']"
+
+
+def test_what_is_different_is_written_down() -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/embedding.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    for name in DIFFERENT:
+        assert any(f"`{name}" in row for row in rows), name
