@@ -14,6 +14,7 @@ from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import VersionFlag, new_commands, outcome
 from srvctl.cli.logs import check_logs
 from srvctl.cli.privileges import check_privileges
+from srvctl.cli.reload_dirs import check_reload_dirs
 from srvctl.cli.report import warn
 from srvctl.cli.tls import check_tls
 from srvctl.errors import ExitCode, UsageError
@@ -62,6 +63,7 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
     check_tls(loaded)
     check_privileges(loaded)
     check_env_file(loaded)
+    check_reload_dirs(loaded)
     check_refused(os.environ)
     return check_logs(loaded)
 

@@ -99,7 +99,7 @@ def check(settings: TlsSettings) -> None:
     }
     for key, is_given in without_effect.items():
         if is_given:
-            raise TlsError(key, "has no effect without a certificate; set tls.certfile too")
+            raise TlsError(key, "has no effect without a certificate; set tls.certfile (--ssl-certfile) too")
 
 
 def entries_of(settings: TlsSettings) -> list[Entry]:

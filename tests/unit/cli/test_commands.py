@@ -303,6 +303,7 @@ def test_flags_that_only_development_obeys_are_remarked_on(capsys: pytest.Captur
         "srvctl: warning: --reload-dir has no effect without --reload",
         "srvctl: warning: --reload-browser has no effect without --reload",
     ]
+    Path("src").mkdir()
     run("a:b", "--reload", "--reload-dir", "src")
     assert capsys.readouterr().err == ""
 
@@ -354,3 +355,10 @@ def test_check_never_shows_a_secret(form: list[str], capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "open sesame" not in shown
     assert "(hidden)" in shown
+
+
+def test_a_directory_that_is_to_be_watched_has_to_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["check", "--reload", "--reload-dir", "nowhere"]) is ExitCode.USAGE
+    why = "there is no directory 'nowhere'; create it, or name another one."
+    assert capsys.readouterr().err == f"srvctl: error: --reload-dir: reload.dirs: {why}\n"
+    assert invoke(["check", "--reload-dir", "nowhere"]) is ExitCode.OK  # nothing is watched

@@ -275,7 +275,7 @@ def test_without_a_certificate_there_is_nothing_to_check() -> None:
     ("key", "value"), [("keyfile", "a"), ("sni", ("a=b",)), ("ca_certs", "a"), ("cert_reqs", 2)]
 )
 def test_what_needs_a_certificate_says_so(key: str, value: Any) -> None:
-    message = f"tls.{key}: has no effect without a certificate; set tls.certfile too"
+    message = f"tls.{key}: has no effect without a certificate; set tls.certfile (--ssl-certfile) too"
     assert refusal(TlsSettings(**{key: value})) == message
 
 
