@@ -64,10 +64,10 @@ def migrate(
     entries = checked(migration)
     if not entries:
         raise ConfigError(f"nothing in {name} could be taken over: {_first_reason(migration)}")
-    _ask_this_machine(migration)
     text = toml(entries, name)
     if not is_stdout:
         _write(Path(output), text)
+        _ask_this_machine(Path(output), migration)
     told = (as_json if json else as_text)(migration, entries, "" if is_stdout else output)
     if is_stdout:
         print(text, end="")
@@ -143,19 +143,24 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _ask_this_machine(migration: Migration) -> None:
-    """Say what srvctl check will say here of certificates and users, which may be right elsewhere."""
+def _ask_this_machine(file: Path, migration: Migration) -> None:
+    """Say what srvctl check says here: a certificate, a user or a directory may be there elsewhere.
+
+    It is not asked about ``log.config``: to try that means to import what it names, and nothing is run here.
+    """
+    from srvctl.cli.env_file import check_env_file  # noqa: PLC0415 - as above
     from srvctl.cli.privileges import check_privileges  # noqa: PLC0415 - as above
+    from srvctl.cli.reload_dirs import check_reload_dirs  # noqa: PLC0415 - as above
     from srvctl.cli.tls import check_tls  # noqa: PLC0415 - as above
     from srvctl.settings.load import load  # noqa: PLC0415 - as above
 
-    loaded = load({key: taken.value for key, taken in migration.taken.items()}, {}, None)
-    for check in (check_tls, check_privileges):
+    loaded = load({}, {}, file)
+    for check in (check_tls, check_privileges, check_env_file, check_reload_dirs):
         try:
             check(loaded)
         except SrvctlError as error:
             for line in str(error).splitlines():
-                migration.ask("on this machine", f"srvctl check will say: {line}")
+                migration.ask("on this machine", f"srvctl check says: {line}")
 
 
 def _first_reason(migration: Migration) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from srvctl.migrate.result import Given, Migration
 
 _DEFAULT_FORMAT: Final = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+#: Settings with which gunicorn writes an access log without a file for it.
+_MAKE_ACCESS_LOGS: Final = ("logconfig", "logconfig_dict", "logconfig_json", "syslog")
 _STREAMS: Final = {
     "-",
     "/dev/stdout",
@@ -27,7 +29,12 @@ _STREAMS: Final = {
 
 def translate(values: Mapping[str, Given], kind: Kind, migration: Migration) -> None:
     """Translate the settings of logs."""
-    _translate_access(values.get("accesslog"), values.get("access_log_format"), kind, migration)
+    if not values.get("accesslog") and any(
+        name in values and values[name].value for name in _MAKE_ACCESS_LOGS
+    ):
+        migration.ask("access log", "gunicorn writes one by its set-up of logs, so srvctl's was left on")
+    else:
+        _translate_access(values.get("accesslog"), values.get("access_log_format"), kind, migration)
     if (level := values.get("loglevel")) and is_usable(level, "log.level", migration):
         migration.take("log.level", str(level.value).lower(), level.origin)
     _translate_error_log(values.get("errorlog"), migration)

@@ -56,6 +56,10 @@ def kind_of(values: Mapping[str, Given]) -> Kind:
 def translate(values: Mapping[str, Given], kind: Kind, migration: Migration) -> None:
     """Translate the settings whose meaning depends on the kind of worker."""
     _translate_class(values.get("worker_class"), kind, migration)
+    if "app.interface" in migration.taken:
+        migration.ask(
+            "app.interface", "for WSGI applications srvctl needs a2wsgi: pip install 'srvctl[wsgi]'"
+        )
     _translate_threads(values.get("threads"), kind, migration)
     _translate_timeout(values.get("timeout"), kind, migration)
     _translate_keepalive(values.get("keepalive"), kind, migration)

@@ -122,7 +122,7 @@ def test_a_file_of_an_image_is_looked_for_beside_the_dockerfile(tmp_path: Path, 
 def test_what_is_not_on_this_machine_is_told_and_written(capsys: pytest.CaptureFixture[str]) -> None:
     line = "uvicorn a:b --ssl-certfile /no/such/cert.pem"
     assert invoke(["migrate", line]) == ExitCode.OK
-    assert "on this machine: srvctl check will say" in " ".join(capsys.readouterr().out.split())
+    assert "on this machine: srvctl check says: srvctl.toml:" in " ".join(capsys.readouterr().out.split())
 
 
 def test_control_characters_reach_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,3 +131,11 @@ def test_control_characters_reach_no_terminal(tmp_path: Path, capsys: pytest.Cap
     )
     assert "\x1b" not in capsys.readouterr().out
     assert load({}, {}, tmp_path / "srvctl.toml").settings.app.root_path == "/\x1b[2J\x7f"
+
+
+def test_a_set_up_of_logs_is_not_tried_out(tmp_path: Path) -> None:
+    (tmp_path / "touching.py").write_text("import pathlib; pathlib.Path('ran').touch()\n")
+    handlers = {"h": {"class": "touching.Handler"}}
+    (tmp_path / "log.json").write_text(json.dumps({"version": 1, "handlers": handlers}))
+    assert invoke(["migrate", "uvicorn a:b --app-dir . --log-config log.json"]) == ExitCode.OK
+    assert not (tmp_path / "ran").exists()

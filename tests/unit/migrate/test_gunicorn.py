@@ -202,6 +202,12 @@ def test_a_port_of_the_platform_is_where_gunicorn_listens() -> None:
     assert "no bind" in read_line("gunicorn a:b").different
 
 
+@pytest.mark.parametrize("option", ["--log-config x.ini", "--log-config-json x.json", "--log-syslog"])
+def test_logs_that_are_set_up_have_an_access_log(option: str) -> None:
+    assert "log.access" not in read_line(f"gunicorn a:b {option}").values
+    assert read_line("gunicorn a:b").values["log.access"] is False
+
+
 def test_what_is_switched_off_needs_no_counterpart() -> None:
     text = "daemon = False\nstatsd_host = None\nreload = False\nworkers = 2\nuser = None\nsendfile = None"
     read = read_text(Kind.GUNICORN, text)
