@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from srvctl.logs.loggers import NAMES, TWINS
+from tests.support.loggers import loggers_as_they_were
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +17,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _loggers_as_they_were() -> Iterator[None]:
-    loggers = [logging.root, *(logging.getLogger(name) for name in (*NAMES, *TWINS))]
-    before = [(one.__class__, one.level, one.propagate, one.handlers[:], one.filters[:]) for one in loggers]
-    every = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
-    disabled = [one.disabled for one in every]
-    raises = logging.raiseExceptions
-    yield
-    logging.raiseExceptions = raises
-    for one, was_disabled in zip(every, disabled, strict=True):
-        one.disabled = was_disabled
-    for one, (kind, level, propagate, handlers, filters) in zip(loggers, before, strict=True):
-        one.__class__ = kind
-        one.setLevel(level)
-        one.propagate, one.handlers[:], one.filters[:] = propagate, handlers, filters
+    with loggers_as_they_were():
+        yield
 
 
 class Streams:
