@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from srvctl.embedding.config import Config
-from srvctl.embedding.log_config import LOG_LEVELS, LOGGING_CONFIG
+from srvctl.logs.dictionary import LOG_LEVELS, LOGGING_CONFIG
 
 __all__ = ["LOGGING_CONFIG", "LOG_LEVELS", "Config"]

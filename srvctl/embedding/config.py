@@ -21,6 +21,7 @@ from srvctl.embedding import log_config as logs
 from srvctl.embedding.leaving import leave
 from srvctl.embedding.translating import layer_of, settings_of
 from srvctl.errors import AppError, BindError, SrvctlError, UsageError
+from srvctl.logs.dictionary import LOGGING_CONFIG
 from srvctl.settings.layer import Given, Origin, Source
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Config:
     lifespan: str = "auto"
     env_file: _Path | None = None
     log_config: dict[str, Any] | _Path | RawConfigParser | IO[Any] | None = field(
-        default_factory=lambda: logs.LOGGING_CONFIG
+        default_factory=lambda: LOGGING_CONFIG
     )
     log_level: str | int | None = None
     access_log: bool = True

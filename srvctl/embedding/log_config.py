@@ -1,65 +1,25 @@
 """How an embedded server sets up logging: by a configuration as uvicorn takes one, or not at all.
 
-Owns `LOGGING_CONFIG`, which programs change and hand back. As long as nobody has changed it, it stands for
-the set-up that ``srvctl run`` has, which writes requests faster than logging could. Called by `Config`.
+Called by `Config`; what a configuration means is said by `srvctl.settings.log_setup`.
 """
 
 from __future__ import annotations
 
-import logging
-import logging.config
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Final
+import io
+from configparser import RawConfigParser
+from typing import TYPE_CHECKING, Any
 
-from srvctl.logs.setup import LEVELS
-from srvctl.settings.log_setup import configure_logs
+from srvctl.logs.dictionary import LOG_LEVELS
+from srvctl.logs.dictionary import is_default as is_default_dictionary
+from srvctl.settings.log_setup import configure_logs, leave_logs
 
 if TYPE_CHECKING:
     from srvctl.settings.groups import LogSettings
 
-#: Names of levels and their numbers.
-LOG_LEVELS: Final[dict[str, int]] = dict(LEVELS)
-
-#: What ``log_config`` is unless something else is given, in the form of `logging.config.dictConfig`.
-LOGGING_CONFIG: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "default": {
-            "()": "srvctl.logging.DefaultFormatter",
-            "fmt": "%(levelprefix)s %(message)s",
-            "use_colors": None,
-        },
-        "access": {
-            "()": "srvctl.logging.AccessFormatter",
-            "fmt": '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s',
-        },
-    },
-    "handlers": {
-        "default": {
-            "formatter": "default",
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stderr",
-        },
-        "access": {
-            "formatter": "access",
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
-        },
-    },
-    "loggers": {
-        "srvctl": {"handlers": ["default"], "level": "INFO", "propagate": False},
-        "srvctl.error": {"level": "INFO"},
-        "srvctl.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
-    },
-}
-_UNCHANGED: Final = deepcopy(LOGGING_CONFIG)
-_LOGGERS: Final = ("error", "access", "asgi")
-
 
 def is_default(config: object) -> bool:
     """Return whether a configuration asks for nothing but what srvctl does by itself."""
-    return isinstance(config, dict) and config == _UNCHANGED
+    return isinstance(config, dict) and is_default_dictionary(config)
 
 
 def level_name(level: str | int | None) -> str | None:
@@ -78,20 +38,22 @@ def configure(log: LogSettings, config: Any, level: str | int | None) -> None:
         level: As `Config.log_level`; overrules what the configuration says.
 
     Raises:
-        ConfigError: A file cannot be read or opened.
+        ConfigError: A file cannot be read or opened, or the configuration is wrong.
     """
     if config is None:
-        # Whoever shall see lines has handlers of his own; the rest is the same as for a configuration.
-        if not log.access:
-            logging.getLogger("srvctl.access").disabled = True
-    elif log.config is not None or is_default(config):
-        configure_logs(log)
+        leave_logs(log, level)
+    elif log.config is not None:
+        configure_logs(log, level=level)
     elif isinstance(config, dict):
-        configure_logs(log, config)
-    else:  # what is read already: an open file, or a parser
-        logging.config.fileConfig(config, disable_existing_loggers=False)
-    if level is not None:
-        number = level if isinstance(level, int) else LOG_LEVELS[level.lower()]
-        for name in _LOGGERS:  # the stricter one of the two decides
-            logging.getLogger(f"srvctl.{name}").setLevel(number)
-            logging.getLogger(f"uvicorn.{name}").setLevel(number)
+        configure_logs(log, config, level)
+    else:
+        configure_logs(log, _text(config), level)
+
+
+def _text(config: Any) -> str:
+    """Return what a parser was given, or what is in an open file."""
+    if not isinstance(config, RawConfigParser):
+        return str(config.read())
+    text = io.StringIO()
+    config.write(text)
+    return text.getvalue()

@@ -18,6 +18,7 @@ from srvctl.config import LOG_LEVELS, LOGGING_CONFIG, Config
 from srvctl.embedding.log_config import level_name
 from srvctl.embedding.translating import command_line
 from srvctl.errors import UsageError
+from tests.support.loggers import handlers_of
 
 #: Keywords whose default is another one than uvicorn's, with the reason; docs/how-to/embedding.md lists them.
 DIFFERENT = {
@@ -253,15 +254,15 @@ class TestLogging:
         ]
 
     def test_logging_config(self) -> None:
-        text = str(LOGGING_CONFIG)
-        assert text == str(uvicorn.config.LOGGING_CONFIG).replace("uvicorn", "srvctl")
+        """Loggers, handlers and formatters have uvicorn's names, as what programs do to it names them."""
+        text = str(uvicorn.config.LOGGING_CONFIG)
+        assert str(LOGGING_CONFIG) == text.replace("uvicorn.logging", "srvctl.logging")
 
     def test_none_leaves_handlers_alone_and_sets_the_level(self) -> None:
-        before = [list(logging.getLogger(name).handlers) for name in ("srvctl", "srvctl.access", "uvicorn")]
+        before = handlers_of("srvctl", "srvctl.access", "uvicorn", "uvicorn.access")
         config(log_level=17)
-        assert logging.getLogger("srvctl.error").level == 17
-        after = [list(logging.getLogger(name).handlers) for name in ("srvctl", "srvctl.access", "uvicorn")]
-        assert after == before
+        assert logging.getLogger("srvctl.error").getEffectiveLevel() == 17
+        assert handlers_of("srvctl", "srvctl.access", "uvicorn", "uvicorn.access") == before
 
 
 class TestLoading:

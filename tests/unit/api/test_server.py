@@ -18,6 +18,7 @@ import pytest
 import srvctl
 from srvctl.errors import AppError, BindError, UsageError
 from srvctl.server import ServerState
+from tests.support.loggers import handlers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -493,10 +494,8 @@ def test_logging_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
         async with srvctl.serve(App()) as server:
             await get(server.url)
 
-    def handlers() -> list[Any]:
-        return [list(logging.getLogger(name).handlers) for name in ("", "srvctl", "srvctl.access", "uvicorn")]
-
-    before = handlers()
+    names = ("", "srvctl", "srvctl.access", "uvicorn", "uvicorn.access")
+    before = handlers_of(*names)
     with caplog.at_level(logging.INFO):
         run(main)
-        assert handlers() == before
+    assert handlers_of(*names) == before
