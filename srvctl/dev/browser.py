@@ -88,7 +88,7 @@ class _Refreshing:
         leaving = asyncio.ensure_future(_wait_left(receive))
         try:
             while not leaving.done():
-                renewed = asyncio.ensure_future(self._edition.wait_renewed())
+                renewed = asyncio.ensure_future(self._edition.renewed.wait())
                 try:
                     text += f"data: {self._token}\n\n".encode()
                     await send({"type": "http.response.body", "body": text, "more_body": True})

@@ -9,18 +9,19 @@ import asyncio
 
 
 class Edition:
-    """A number that grows, and that can be waited for; to be used in one event loop."""
+    """A number that grows, and that can be waited for; to be used in one event loop.
+
+    Attributes:
+        number: How often it was renewed.
+        renewed: Is set with the next one; to be taken before the number is told, or one may be missed.
+    """
 
     def __init__(self) -> None:
         self.number = 0
-        self._changed = asyncio.Event()
+        self.renewed = asyncio.Event()
 
     def renew(self) -> None:
         """What was shown so far is old."""
         self.number += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def wait_renewed(self) -> None:
-        """Wait for the next one."""
-        await self._changed.wait()
+        self.renewed.set()
+        self.renewed = asyncio.Event()

@@ -9,7 +9,7 @@ import posixpath
 import re
 
 _CLASS = re.compile(r"\[(!?)(\]?[^\]]*)\]")
-_ESCAPED = re.compile(r"([\\^&~|\[])")  # what means something in a set of `re`, or may one day
+_ESCAPED = re.compile(r"([\\^&~|\[\]])")  # what means something in a set of `re`, or may one day
 
 
 def compile_globs(patterns: list[str], cwd: str, *, hidden: bool) -> re.Pattern[str]:

@@ -6,7 +6,6 @@ and take the same directories for all their life. Made by `watcher`.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _GONE: Final = 3  #: watchfiles.Change.deleted
-_POLL: Final = 300  #: milliseconds, as in watchfiles
+_UNUSED: Final = 300  #: milliseconds between two looks, if watchfiles looked at files by itself
 Change = tuple[bool, str]  #: whether it is gone, and the path
 
 
@@ -35,7 +34,6 @@ class Notices:
 
     Args:
         folders: The directories.
-        is_polling: Look at all files again and again, for want of anything better.
         is_lenient: Make do with the directories that can be watched.
 
     Raises:
@@ -44,10 +42,9 @@ class Notices:
         OSError: The kernel's limits are reached.
     """
 
-    def __init__(self, folders: Iterable[str], *, is_polling: bool = False, is_lenient: bool = False) -> None:
-        self.is_polling = is_polling
+    def __init__(self, folders: Iterable[str], *, is_lenient: bool = False) -> None:
         try:
-            self._notify = RustNotify([*folders], False, is_polling, _poll_delay(), False, is_lenient)
+            self._notify = RustNotify([*folders], False, False, _UNUSED, False, is_lenient)
         except WatchfilesRustInternalError as error:
             raise OSError(str(error).rpartition(": ")[2]) from None
 
@@ -89,16 +86,3 @@ class Notices:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def must_poll() -> bool:
-    """Say whether the system tells nothing of changes: as watchfiles does, by its variable, or below WSL."""
-    said = os.environ.get("WATCHFILES_FORCE_POLLING", "")
-    if said:
-        return said.lower() not in {"false", "disable", "disabled"}
-    return "microsoft-standard" in os.uname().release.lower()
-
-
-def _poll_delay() -> int:
-    said = os.environ.get("WATCHFILES_POLL_DELAY_MS", "")
-    return int(said) if said.isdecimal() else _POLL

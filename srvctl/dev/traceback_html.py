@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FRAME: Final = re.compile(r'\s*(?:[|+-]\s*)*File "(.*)", line \d+')
 _MARKS: Final = re.compile(r"[\s|]*[\^~]+[\^~ ]*")
 _LIBRARY: Final = re.compile(r"/(?:site|dist)-packages/|^<frozen ")
+_RULER: Final = " |+-"  #: what frames the parts of an exception group
 _STANDARD: Final = sysconfig.get_path("stdlib")
 
 
@@ -30,9 +31,9 @@ def paragraphs(details: str) -> str:
         return ""
     lines = details.rstrip().splitlines()
     last = _begin_of_error(lines)
-    error = "\n".join(lines[last:]).strip(" |")
+    error = "\n".join(line for line in lines[last:] if line.strip(_RULER)).strip(" |")
     text = "\n".join(_lines(lines, last))
-    return f'<p class="error">{html.escape(error)}</p>\n<pre>{text}</pre>\n'
+    return f'<p class="error">{html.escape(error)}</p>\n<pre tabindex="0">{text}</pre>\n'
 
 
 def _begin_of_error(lines: list[str]) -> int:
@@ -40,7 +41,7 @@ def _begin_of_error(lines: list[str]) -> int:
     frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
     behind = range(frames[-1] + 1 if frames else 0, len(lines))
     own = [number for number in behind if not lines[number].startswith(" ")]
-    of_group = [number for number in behind if lines[number].strip(" |+-")]  # each line is indented there
+    of_group = [number for number in behind if lines[number].strip(_RULER)]  # each line is indented there
     return (own or of_group[-1:] or [len(lines) - 1])[0]
 
 

@@ -14,8 +14,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from srvctl.dev.bell import Bell
-from srvctl.dev.notices import Broken, Notices, must_poll
+from srvctl.dev.notices import Broken, Notices
 from srvctl.dev.patterns import is_within, make_patterns
+from srvctl.dev.polling import Polling, must_poll
 from srvctl.dev.tree import directories, files_in, is_entered
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _QUIET: Final = 20  #: milliseconds after which a save is over
 _ATTEMPTS: Final = 5  #: to watch directories that come and go meanwhile
 _PAUSE: Final = 0.1  #: seconds after which notices that broke are replaced
+_COARSE: Final = 0.02  #: seconds by which times of files may be behind the clock
 
 
 def live(settings: ReloadSettings, app_dir: str, files: Sequence[str], out: int) -> int:
@@ -84,11 +86,11 @@ class Watcher:
         """
         self._tell(watching=list(self._patterns.roots))
         while True:
+            known = time.time()
             try:
                 seen = self._notices.wait(self._quiet, self._longest, self._bell)
             except Broken:
-                time.sleep(_PAUSE)
-                seen = self._renew()
+                seen = self._repair(known)
             if seen is None:
                 return
             if self._is_removal(seen):
@@ -128,6 +130,16 @@ class Watcher:
 
     # -- what is watched -------------------------------------------------------------------------------
 
+    def _repair(self, known: float) -> set[Change]:
+        """Have other notices; return what has changed since, which those that broke may have kept."""
+        time.sleep(_PAUSE)
+        seen = self._renew()
+        with contextlib.suppress(FileNotFoundError):  # somebody saves right now: that is told
+            for path in files_in(self._plan, self._patterns):
+                if os.stat(path).st_ctime > known - _COARSE:  # noqa: PTH116
+                    seen.add((False, path))
+        return seen
+
     def _renew(self) -> set[Change]:
         """Watch what is there now; return what has changed meanwhile."""
         old = self._notices
@@ -135,7 +147,7 @@ class Watcher:
         with old:
             return old.rest(1) | self._notices.rest(1)
 
-    def _arm(self) -> Notices:
+    def _arm(self) -> Notices | Polling:
         """Watch; when this returns, no directory has appeared that is not watched."""
         for _ in range(_ATTEMPTS):
             self._plan = directories(self._patterns)
@@ -147,14 +159,14 @@ class Watcher:
                 break
             notices.close()
         else:
-            notices = Notices(self._plan, is_polling=self._is_polling, is_lenient=True)
+            notices = Notices(self._plan, is_lenient=True)
         if self._is_polling:
             self._bell.take_down()
         else:
             self._bell.hang(self._plan)
         return notices
 
-    def _watch(self) -> Notices:
+    def _watch(self) -> Notices | Polling:
         if not self._is_polling:
             try:
                 return Notices(self._plan)
@@ -163,7 +175,7 @@ class Watcher:
             except OSError as error:
                 self._is_polling = True
                 self._tell(warning=_advice(len(self._plan), str(error)))
-        return Notices(self._plan, is_polling=True)
+        return Polling(self._patterns)
 
     # -- what is said ----------------------------------------------------------------------------------
 

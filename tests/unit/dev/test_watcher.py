@@ -1,0 +1,287 @@
+"""The child that watches, with real files: what it says of them, and when."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.server_waits import PATIENCE, Lines, NeverHappened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHILD = """
+import resource, sys
+import watchfiles
+from srvctl.dev.watcher import live
+from srvctl.ipc.forking import reset_signals
+from srvctl.settings.groups import ReloadSettings
+
+settings, app_dir, files, descriptors = eval(sys.argv[1])
+reset_signals()
+if descriptors:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+sys.exit(live(ReloadSettings(**settings), app_dir, files, 1))
+"""
+
+
+class Watching:
+    """The child, in a working directory."""
+
+    def __init__(self, process: subprocess.Popen[bytes], cwd: Path) -> None:
+        assert process.stdout is not None
+        self.process, self.cwd = process, cwd
+        self.lines = Lines(process.stdout, "the pipe")
+        self._told = 0
+
+    def wait(self, kind: str) -> list[str]:
+        """Wait for the next line of this kind."""
+        while True:
+            line, _ = self.lines.wait("", since=self._told)
+            self._told += 1
+            message = json.loads(line.text)
+            if kind in message:
+                said: list[str] = message[kind]
+                return said
+
+    def wait_changed(self, *paths: str) -> None:
+        """Wait until exactly these have been told, in one line or more."""
+        told: set[str] = set()
+        while told != set(paths):
+            told |= set(self.wait("changed"))
+            if told - set(paths):
+                raise NeverHappened(f"{told - set(paths)} were told of as well")
+
+    def write(self, path: str, text: str = "") -> None:
+        (self.cwd / path).write_text(text, encoding="utf-8")
+
+    def is_asleep(self, seconds: float = 1.0) -> bool:
+        """Say whether no thread of it was woken for so long, but for once."""
+        before = self._switches()
+        threading.Event().wait(seconds)
+        return self._switches() - before < 2
+
+    def _switches(self) -> int:
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        lines = [line for task in tasks for line in (task / "status").read_text().splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
+def start(
+    cwd: Path, settings: dict[str, object] | None = None, *files: str, app_dir: str = "", descriptors: int = 0
+) -> subprocess.Popen[bytes]:
+    arguments = repr((settings or {}, app_dir, files, descriptors))
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("WATCHFILES_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", _CHILD, arguments], cwd=cwd, stdout=subprocess.PIPE, env=environ
+    )
+
+
+@contextlib.contextmanager
+def watching(
+    cwd: Path, settings: dict[str, object] | None = None, *files: str, app_dir: str = "", descriptors: int = 0
+) -> Iterator[Watching]:
+    with start(cwd, settings, *files, app_dir=app_dir, descriptors=descriptors) as process:
+        child = Watching(process, cwd)
+        try:
+            yield child
+        finally:
+            process.kill()
+            process.wait()
+            child.lines.wait_end()
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watching]:
+    cwd = tmp_path_factory.mktemp("shop")
+    for name in ("main.py", "shop/__init__.py"):
+        (cwd / name).parent.mkdir(exist_ok=True)
+        (cwd / name).touch()
+    with watching(cwd) as child:
+        assert child.wait("watching") == [str(cwd)]
+        yield child
+
+
+def test_each_way_to_save_is_told_once(child: Watching) -> None:
+    """A line for another file, saved behind it, comes next."""
+
+    def rename() -> None:
+        child.write(".main.py.tmp", "rename")
+        (child.cwd / ".main.py.tmp").replace(child.cwd / "main.py")
+        (child.cwd / "main.py").chmod(0o640)
+
+    def as_vim_does() -> None:
+        child.write("4913")
+        (child.cwd / "4913").unlink()
+        (child.cwd / "main.py").rename(child.cwd / "main.py~")
+        child.write("main.py", "vim")
+        (child.cwd / "main.py").chmod(0o640)
+        (child.cwd / "main.py~").unlink()
+
+    def touch() -> None:
+        os.utime(child.cwd / "main.py")
+
+    def write() -> None:
+        child.write("main.py", "new")
+
+    for save in (write, rename, as_vim_does, touch):
+        save()
+        assert child.wait("changed") == ["main.py"]
+        child.write("shop/__init__.py", "new")
+        assert child.wait("changed") == ["shop/__init__.py"]
+
+
+def test_a_file_that_goes_and_comes_back_at_once_is_one_change(child: Watching) -> None:
+    (child.cwd / "main.py").unlink()
+    threading.Event().wait(0.06)  # longer than a save is quiet, much shorter than the delay
+    child.write("main.py")
+    assert child.wait("changed") == ["main.py"]
+    (child.cwd / "main.py").unlink()
+    assert child.wait("changed") == ["main.py"]
+    child.write("main.py")
+    assert child.wait("changed") == ["main.py"]
+
+
+def test_what_does_not_matter_is_not_told(child: Watching) -> None:
+    (child.cwd / "shop/__pycache__").mkdir()
+    child.write("shop/__pycache__/x.py")
+    child.write("note.txt")
+    child.write(".main.py.swp")
+    child.write("main.py", "x")
+    assert child.wait("changed") == ["main.py"]
+
+
+def test_directories_come_move_and_go(child: Watching) -> None:
+    (child.cwd / "new/deep").mkdir(parents=True)
+    child.write("new/deep/a.py")
+    child.wait_changed("new/deep/a.py")
+    child.write("new/deep/b.py")
+    child.wait_changed("new/deep/b.py")
+    (child.cwd / "new").rename(child.cwd / "other")
+    child.wait_changed("new", "other/deep/a.py", "other/deep/b.py")
+    child.write("other/deep/b.py", "x")
+    child.wait_changed("other/deep/b.py")
+    shutil.rmtree(child.cwd / "other")
+    child.wait_changed("other", "other/deep", "other/deep/a.py", "other/deep/b.py")
+
+
+def test_many_files_are_told_completely(child: Watching) -> None:
+    """As those of a checkout, in directories that are new."""
+    names = [f"many/d{number % 20}/f{number}.py" for number in range(500)]
+    for name in names:
+        (child.cwd / name).parent.mkdir(parents=True, exist_ok=True)
+        child.write(name)
+    child.wait_changed(*names)
+
+
+def test_names_that_are_no_text_do_not_end_it(child: Watching) -> None:
+    with open(os.fsencode(child.cwd) + b"/\xff.py", "w", encoding="utf-8"):  # noqa: PTH123 - Path takes no bytes
+        pass
+    child.write("main.py", "1")
+    deadline = time.monotonic() + PATIENCE
+    while "main.py" not in child.wait("changed"):  # the other one is a file, too
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the bell is made of inotify")
+def test_it_sleeps_while_nothing_happens_and_is_awake_at_once(child: Watching) -> None:
+    """Not a single look at anything in a second."""
+    deadline = time.monotonic() + PATIENCE
+    while not child.is_asleep():
+        assert time.monotonic() < deadline, "it never sleeps"
+    child.write("main.py", "wake up")
+    assert child.wait("changed") == ["main.py"]
+
+
+def test_the_terminal_s_interrupt_is_not_for_it(child: Watching) -> None:
+    child.process.send_signal(signal.SIGINT)
+    child.write("main.py", "still there")
+    assert child.wait("changed") == ["main.py"]
+
+
+def test_it_ends_when_nobody_reads(tmp_path: Path) -> None:
+    """While nothing happens."""
+    with start(tmp_path) as process:
+        try:
+            assert process.stdout is not None
+            assert b"watching" in process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+
+
+def test_it_ends_by_sigterm(tmp_path: Path) -> None:
+    with watching(tmp_path) as child:
+        child.wait("watching")
+        child.process.terminate()
+        assert child.process.wait(PATIENCE) == -signal.SIGTERM
+
+
+def test_what_is_asked_for_is_watched(tmp_path: Path) -> None:
+    """Roots elsewhere, patterns, and files that matter wherever they are, by the names they were given."""
+    for name in ("shop/app", "other", "conf", ".venv/lib"):
+        (tmp_path / name).mkdir(parents=True)
+    settings = {
+        "dirs": ("app", "../other", "../.venv/lib"),
+        "include": ("*.html",),
+        "exclude": ("test_*",),
+        "delay": 0.05,
+    }
+    with watching(tmp_path / "shop", settings, "../conf/srvctl.toml", ".env") as child:
+        roots = [tmp_path / "shop/app", tmp_path / "other", tmp_path / ".venv/lib"]
+        assert child.wait("watching") == list(map(str, roots))
+        for path, told in [
+            ("app/page.html", "app/page.html"),
+            ("../other/x.py", f"{tmp_path}/other/x.py"),
+            ("../.venv/lib/x.py", f"{tmp_path}/.venv/lib/x.py"),
+            ("../conf/srvctl.toml", "../conf/srvctl.toml"),
+            (".env", ".env"),
+        ]:
+            child.write("app/test_x.py")
+            child.write("main.py")
+            child.write("../conf/other.py")
+            child.write(path)
+            child.wait_changed(told)
+
+
+def test_a_root_that_goes_is_watched_when_it_is_back(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/main.py").touch()
+    with watching(tmp_path, app_dir="app") as child:
+        assert child.wait("watching") == [f"{tmp_path}/app"]
+        (tmp_path / "app").rename(tmp_path / "away")
+        child.wait_changed("app")
+        (tmp_path / "away").rename(tmp_path / "app")
+        child.wait_changed("app/main.py")
+        child.write("app/main.py", "x")
+        child.wait_changed("app/main.py")
+
+
+def test_without_the_kernel_s_help_files_are_looked_at(tmp_path: Path) -> None:
+    """It says so, and how to have its help."""
+    (tmp_path / "main.py").touch()
+    with watching(tmp_path, descriptors=5) as child:
+        warning = child.wait("warning")
+        assert "Too many open files" in warning
+        assert "fs.inotify.max_user_watches" in warning
+        child.wait("watching")
+        for text in ("1", "2", "3"):  # in less than a second
+            child.write("main.py", text)
+            assert child.wait("changed") == ["main.py"]
+        (tmp_path / "new").mkdir()
+        child.write("new/x.py")
+        assert child.wait("changed") == ["new/x.py"]
+        (tmp_path / "main.py").unlink()
+        assert child.wait("changed") == ["main.py"]
