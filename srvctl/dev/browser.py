@@ -57,13 +57,14 @@ class _Refreshing:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._application(scope, receive, send)
             return
-        root = scope.get("root_path", "")
         path = scope["path"]
-        if path in {_SCRIPT, root + _SCRIPT}:
+        # Below whatever path: a proxy strips the root path of the script's address, or there is no proxy.
+        if path.endswith(_SCRIPT):
             await self._send_script(send)
-        elif path in {_STREAM, root + _STREAM}:
+        elif path.endswith(_STREAM):
             await self._stream(receive, send)
         else:
+            root = scope.get("root_path", "")
             page = Page(scope, send, f"{root}{_SCRIPT}?{self._token}")
             await self._application(without_shortcuts(scope), receive, page.send)
 

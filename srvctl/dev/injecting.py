@@ -69,7 +69,9 @@ class Page:
         await self._send(message)
 
     def _begun(self, message: Message) -> Message:
-        headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+        given = list(message.get("headers", ()))  # it can be iterated over once, perhaps
+        message = {**message, "headers": given}
+        headers = [(bytes(name).lower(), bytes(value)) for name, value in given]
         if self._is_fragment or not _is_page(message["status"], headers):
             return message
         nonce = next((found[1] for name, value in headers if (found := _nonce_of(name, value))), b"")

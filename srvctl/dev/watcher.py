@@ -174,7 +174,7 @@ class Watcher:
                 raise
             except OSError as error:
                 self._is_polling = True
-                self._tell(warning=_advice(len(self._plan), str(error)))
+                self._tell(warning=_advice(len(self._plan), str(error).partition(" about [")[0].rstrip(".")))
         return Polling(self._patterns)
 
     # -- what is said ----------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_the_script_is_below_the_root_path_and_has_the_nonce() -> None:
     client = Client(refreshing(application, 7), "/a/b/x", root_path='/a/b"').run()
     assert b'src="/a/b%22/__srvctl__/reload.js' in client.body
     assert b' nonce="r4nd0m+/=" async>' in client.body
-    for path in ("/a/__srvctl__/reload.js", "/__srvctl__/reload.js"):
+    for path in ("/a/a/__srvctl__/reload.js", "/a/__srvctl__/reload.js", "/__srvctl__/reload.js"):
         assert b"EventSource" in Client(refreshing(application, 7), path, root_path="/a").run().body
 
 
