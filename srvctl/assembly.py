@@ -305,7 +305,7 @@ class Assembly:
         from srvctl.worker.main import Outfit  # noqa: PLC0415 - the master never loads a loop or a parser
 
         self._generations.leave_others(generation.number)
-        if generation.number > 1:
+        if generation.number > 1 or generation.settings.log.config:  # whose handlers the master has used
             configure_logs(generation.settings.log)
         return Outfit(
             settings=generation.settings,

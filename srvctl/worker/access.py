@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from srvctl.logs.access.log import AccessLog
-from srvctl.logs.access.record import AccessRecord
+from srvctl.logs.access.record import WEBSOCKET, AccessRecord
 
 if TYPE_CHECKING:
     from srvctl.logs.access.log import Clock
@@ -69,7 +70,11 @@ class ConnectionAccess:
         head, scopes = cycle.head, self._scopes
         if head is not self._head or cycle.status != self._record.status:
             client, target = scopes.client_text, scopes.log_target
-            self._record = AccessRecord(client, head.method, target, head.version, cycle.status)
+            method, status = head.method, cycle.status
+            self._record = AccessRecord(client, method, target, head.version, status)
+            if cycle.is_websocket:  # as uvicorn says it; other formats show a request like any other
+                said = "[accepted]" if status == HTTPStatus.SWITCHING_PROTOCOLS else status
+                self._record = self._record._replace(method=WEBSOCKET, status=said)
             self._head, self._line = head, None
         self._line = access.log.log(self._record, self._line)
 

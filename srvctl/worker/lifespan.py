@@ -96,8 +96,9 @@ class Lifespan:
                 startup.set_result("")
             else:
                 self.state = None
-                reason = f" ({type(error).__name__}: {error})" if error is not None else ""
-                logger.info("ASGI 'lifespan' protocol appears unsupported%s.", reason)
+                logger.info("ASGI 'lifespan' protocol appears unsupported.")
+                if error is not None:
+                    logger.debug("It ended with %s: %s", type(error).__name__, error)
                 startup.set_result(None)
         elif shutdown is not None and not shutdown.done():
             shutdown.set_result(format_user_traceback(error) if error is not None else None)

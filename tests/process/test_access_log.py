@@ -12,6 +12,8 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.support.server import BASIC, ServerProcess
 
@@ -194,3 +196,31 @@ def test_requests_have_names() -> None:
     assert names[0] == "mine-1"
     assert all(re.fullmatch("[0-9a-f]{32}", name) for name in names[1:])
     assert names[1] != names[2]
+
+
+@pytest.mark.parametrize(
+    ("form", "lines"),
+    [
+        ("uvicorn", ['"WebSocket /ws?a=1" [accepted]', '"WebSocket /no" 403']),
+        ("%r %s", ["GET /ws?a=1 HTTP/1.1 101", "GET /no HTTP/1.1 403"]),
+    ],
+)
+def test_a_websocket_has_uvicorns_line_and_in_other_formats_one_like_any_request(
+    form: str, lines: list[str], tmp_path: Path
+) -> None:
+    code = """
+        async def app(scope, receive, send):
+            assert scope["type"] == "websocket"
+            await receive()
+            await send({"type": "websocket.close" if scope["path"] == "/no" else "websocket.accept"})
+            await receive()
+    """
+    (tmp_path / "sockets.py").write_text(dedent(code))
+    with ServerProcess("sockets:app", "--access-log-format", form, cwd=tmp_path) as server:
+        with connect(f"ws://127.0.0.1:{server.port}/ws?a=1"):
+            pass
+        with pytest.raises(InvalidStatus), connect(f"ws://127.0.0.1:{server.port}/no"):
+            pass
+        assert server.stop() == 0
+        found = server.stdout.text.splitlines()
+    assert [line.partition(" - ")[2] or line for line in found] == lines

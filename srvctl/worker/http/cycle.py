@@ -5,7 +5,7 @@ Knows no parser and no loop API beyond futures.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from srvctl.worker.http.inbox import Inbox
 from srvctl.worker.http.response import BEFORE_START, COMPLETE, Response
@@ -44,6 +44,8 @@ class RequestCycle(Response):
     """
 
     __slots__ = ("_has_eof", "began", "is_request_complete")
+
+    is_websocket: ClassVar = False  #: it opens a WebSocket, or not
 
     began: float
 

@@ -56,6 +56,8 @@ class WebSocketSession(RequestCycle):
         "_timer",
     )
 
+    is_websocket = True
+
     _host: HandshakeHost
 
     def __init__(
