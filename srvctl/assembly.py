@@ -15,9 +15,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from srvctl.errors import AlreadyRunning, ConfigError
-from srvctl.settings.development import for_development
 from srvctl.settings.instance import ledger_paths
-from srvctl.settings.keeping import flat, in_force
+from srvctl.settings.keeping import flat
 from srvctl.settings.log_setup import configure_logs
 from srvctl.settings.service import Service
 from srvctl.supervisor import handover
@@ -156,7 +155,7 @@ class Assembly:
         return self._upgrading.make_way() if self._upgrading.is_due else None
 
     def _export(self) -> dict[str, Any]:
-        settings = in_force(self._generations.accepted.settings, self._generations.at_start)
+        settings = self._generations.accepted.settings
         pid_file = self._pid_file
         state = {
             **handover.head(),
@@ -294,7 +293,6 @@ class Assembly:
         """Return the settings, or what is wrong with them; a log that cannot be opened is."""
         found = self._reread()
         if not isinstance(found, str):
-            found = for_development(found)
             try:
                 configure_logs(found.log)
             except ConfigError as error:

@@ -23,10 +23,10 @@ def flat(settings: Settings) -> dict[str, Any]:
     return {key: attrgetter(key)(settings) for key in catalog()}
 
 
-def in_force(accepted: Settings, at_start: Settings) -> Settings:
-    """Return what a master obeys: what a reload brought, but what needs a restart as it was at the start."""
+def in_force(found: Settings, at_start: Settings) -> Settings:
+    """Return what a reload brings: what was found, but what needs a restart as it was at the start."""
     restart = [key for key, setting in catalog().items() if setting.option.change is Change.RESTART]
-    return _with(accepted, {key: attrgetter(key)(at_start) for key in restart})
+    return _with(found, {key: attrgetter(key)(at_start) for key in restart})
 
 
 def kept(values: Mapping[str, Any], current: Settings) -> tuple[Settings, tuple[str, ...]]:

@@ -11,6 +11,8 @@ import pickle
 from typing import TYPE_CHECKING
 
 from srvctl.errors import BindError, ExitCode
+from srvctl.settings.development import for_development
+from srvctl.settings.keeping import in_force
 from srvctl.supervisor.events import SettingsRead, SettingsRefused
 from srvctl.supervisor.generations import needs_restart
 from srvctl.supervisor.piped import PipedChild
@@ -70,7 +72,7 @@ class Rereading:
 
     def reuse(self, generation: int) -> Event:
         """Take the settings that are accepted for another generation."""
-        return self._use(generation, self._generations.accepted.settings)
+        return self._use(generation, self._generations.accepted.settings, ())
 
     def cancel(self) -> None:
         """Do without the answer, if there is none yet."""
@@ -86,14 +88,16 @@ class Rereading:
         if isinstance(found, str):
             yield SettingsRefused(generation, found)
             return
-        yield self._use(generation, found)
+        at_start = self._generations.at_start
+        # Also a service must not become development by a reload, with tracebacks for its clients.
+        settings = for_development(in_force(found, at_start))
+        yield self._use(generation, settings, needs_restart(at_start, found))
 
-    def _use(self, generation: int, settings: Settings) -> Event:
+    def _use(self, generation: int, settings: Settings, notes: tuple[str, ...]) -> Event:
         try:
             self._generations.prepare(generation, settings)
         except BindError as error:
             return SettingsRefused(generation, f"{error}.")
-        notes = needs_restart(self._generations.at_start, settings)
         return SettingsRead(generation, policy_of(settings, self._count_of(settings)), notes)
 
 

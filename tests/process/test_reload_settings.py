@@ -163,3 +163,16 @@ def test_settings_that_cannot_be_read_are_waited_for_no_longer_than_the_master_l
             code = server.wait_exit(patience=10 * FACTOR)
             assert code == (0 if number == signal.SIGTERM else -signal.SIGKILL)
         assert not server.lines("WARNING|ERROR")
+
+
+def test_a_service_does_not_become_development_by_a_reload(tmp_path: Path) -> None:
+    """Whoever writes it into the file is told that it takes a restart: clients must see no tracebacks."""
+    write_app(tmp_path, "good")
+    write_settings(tmp_path)
+    with serve(tmp_path) as server:
+        write_settings(tmp_path, "[reload]\nenabled = true")
+        server.signal(signal.SIGHUP)
+        server.wait_line("WARNING: +reload.enabled has changed, which needs a restart; until then it stays")
+        server.wait_line("Reload done: generation 2 runs in")
+        server.signal(signal.SIGTTIN)
+        server.wait_line("Received SIGTTIN, scaling to 2 workers")  # in development it would be refused
