@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _FAILURE: Final = "Error loading the event loop (workers.loop)."
 
 
+def is_users_own(name: str) -> bool:
+    """Return whether a loop is the user's code, which must have no more rights than the application."""
+    return ":" in name
+
+
 def loop_factory_of(name: str, folder: str = "") -> LoopFactory | None:
     """Return what makes the event loop; None for the choice of asyncio's policy.
 
@@ -31,7 +36,7 @@ def loop_factory_of(name: str, folder: str = "") -> LoopFactory | None:
         AppError: It is not installed, or cannot be imported, or cannot be called. What is returned raises it
             as well, where a factory of the user's fails or returns something else.
     """
-    if ":" in name:
+    if is_users_own(name):
         import_from(folder)
         return _checked(load_attribute(name, _FAILURE), name)
     if name == "asyncio":

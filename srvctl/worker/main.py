@@ -33,7 +33,7 @@ from srvctl.worker import last_words, privileges
 from srvctl.worker.env_file import load_env_file
 from srvctl.worker.hooks import Hooks
 from srvctl.worker.loading import Loaded, load_all
-from srvctl.worker.loops import loop_factory_of
+from srvctl.worker.loops import is_users_own, loop_factory_of
 from srvctl.worker.probe import probe
 from srvctl.worker.serving import Serving, make_tls
 
@@ -176,9 +176,11 @@ def _serve(
     cells = last_words.begin(board)
     logger.info("Started worker process [%d]", pid)
     try:
-        # Before the process belongs to a user who may not read its files.
-        loop_factory = loop_factory_of(outfit.settings.workers.loop, outfit.settings.app.dir)
+        loop = outfit.settings.workers.loop
+        if not is_users_own(loop):
+            loop_factory_of(loop)  # imports it before the process has a user who may not read it
         loaded = load()
+        loop_factory = loop_factory_of(loop, outfit.settings.app.dir)
         context = outfit.context(slot)
         loaded.hooks.call("post_fork", context)
         with asyncio.Runner(loop_factory=loop_factory) as runner:

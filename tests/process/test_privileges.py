@@ -69,6 +69,15 @@ def test_the_application_runs_as_another_user_and_the_master_does_not(preload: s
         assert server.stop() == 0
 
 
+def test_the_loop_is_imported_by_the_other_user_as_well() -> None:
+    """It is code from the application's directory, which may belong to somebody who must not become root."""
+    flags = (*AS_NOBODY, "--preload", "off", "--loop", "tests.support.apps.own_loop:make")
+    if is_refused(*flags):
+        return
+    with ServerProcess(BASIC, *flags) as server:
+        server.wait_line(rf"The loop was imported by user {NOBODY.pw_uid}\.")
+
+
 @PRELOAD
 def test_workers_of_another_user_die_with_the_master(preload: str) -> None:
     """The change of user makes the kernel forget that they are to; a stopped one notices nothing."""
