@@ -89,7 +89,8 @@ def _how(status: int) -> str:
 
 def _try_and_exit(file: ConfigFile, writer: int) -> NoReturn:
     from srvctl.logs.config_file import LogConfigError  # noqa: PLC0415 - for a file only
-    from srvctl.logs.configuring import Overrides, configure  # noqa: PLC0415 - as above
+    from srvctl.logs.configuring import configure  # noqa: PLC0415 - as above
+    from srvctl.logs.setup import Wanted  # noqa: PLC0415 - as above
 
     code = 1
     try:
@@ -98,7 +99,7 @@ def _try_and_exit(file: ConfigFile, writer: int) -> NoReturn:
         os.dup2(quiet, 2)
         logging.FileHandler._open = _open_nothing  # type: ignore[assignment]  # noqa: SLF001 - in a child
         try:
-            configure(file.content, Overrides(), file, file.folder)
+            configure(file.content, Wanted(), file, file.folder)
         except LogConfigError as error:
             os.write(writer, str(error).encode())
         code = 0

@@ -15,54 +15,27 @@ import logging.handlers
 import os
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from srvctl.logs import dictionary, loggers, setup
 from srvctl.logs.config_file import LogConfigError, one_line
 from srvctl.logs.formatters import ACCESS_FORMAT, AccessFormatter
 from srvctl.logs.levels import number_of
+from srvctl.logs.setup import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _FORMATTER, _LOGGER = "formatter_", "logger_"  #: how sections of fileConfig begin
-_DEFAULT_ACCESS: Final = ("uvicorn", "-")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """What is said beside a configuration, and counts more.
-
-    Attributes:
-        level: The level of the server's loggers; None is what the configuration says.
-        use_colors: Whether our formatters colour; None is what the configuration says.
-        access: Whether requests are logged.
-        access_format: As `srvctl.logs.setup.configure` takes it.
-        access_file: The same.
-    """
-
-    level: str | int | None = None
-    use_colors: bool | None = None
-    access: bool = True
-    access_format: str = "uvicorn"
-    access_file: str = "-"
-
-    @property
-    def has_access(self) -> bool:
-        """Whether anything is said about where requests are logged and how."""
-        return (self.access_format, self.access_file) != _DEFAULT_ACCESS
-
-
-def configure(
-    content: Mapping[str, Any] | str, overrides: Overrides, name: str, folder: str | None = None
-) -> None:
+def configure(content: Mapping[str, Any] | str, wanted: Wanted, name: str, folder: str | None = None) -> None:
     """Set up the loggers of this process.
 
     Args:
         content: A dictionary for dictConfig, or the text of a file for fileConfig; it is not changed.
-        overrides: What counts more.
+        wanted: What is said beside it, and counts more.
         name: What errors call it.
         folder: Where its classes are imported from, too; empty for the working directory.
 
@@ -71,26 +44,18 @@ def configure(
         ConfigError: The file for requests cannot be opened.
     """
     if not isinstance(content, str) and dictionary.is_default(content):
-        o = overrides
-        level = "info" if o.level is None else o.level
-        setup.configure(
-            level,
-            use_colors=o.use_colors,
-            access=o.access,
-            access_format=o.access_format,
-            access_file=o.access_file,
-        )
+        setup.configure(wanted)
         return
     setup.begin()
     try:
         with _imports_from(folder):
-            _obey(content, overrides.use_colors)
+            _obey(content, wanted.use_colors)
     except Exception as error:  # noqa: BLE001 - classes of anybody's are imported and called
-        setup.configure("info", use_colors=None, access=True)  # whoever says what is wrong needs a log
+        setup.configure(Wanted())  # whoever says what is wrong needs a log
         raise LogConfigError(f"{name}: {_reason(error)}") from None
     names = logger_names(content)
     loggers.connect(renames=not any(one in loggers.NAMES for one in names))
-    _override(overrides, names)
+    _override(wanted, names)
     _mind_forks()
 
 
@@ -148,21 +113,17 @@ def _logger_sections(parsed: configparser.ConfigParser) -> list[str]:
 # -- what counts more --------------------------------------------------------------------------------------
 
 
-def _override(overrides: Overrides, names: list[str]) -> None:
+def _override(wanted: Wanted, names: list[str]) -> None:
     twin = logging.getLogger(f"{loggers.TWIN}.access")
-    if overrides.level is not None:
-        loggers.set_level(number_of(overrides.level))
-    if not overrides.access:
+    if wanted.level is not None:
+        loggers.set_level(number_of(wanted.level))
+    if not wanted.access:
         loggers.switch_off_requests()
-    elif overrides.has_access and not dictionary.names_requests(names):
-        twin.handlers[:] = [
-            setup.access_handler(
-                overrides.access_format, overrides.access_file, use_colors=overrides.use_colors
-            )
-        ]
+    elif wanted.says_where_requests_go and not dictionary.names_requests(names):
+        twin.handlers[:] = [setup.access_handler(wanted)]
         twin.propagate = False
     elif len(twin.handlers) == 1 and (colors := _colors_of(twin.handlers[0])) is not None:
-        twin.handlers[:] = [setup.access_handler(*_DEFAULT_ACCESS, use_colors=colors)]
+        twin.handlers[:] = [setup.access_handler(Wanted(use_colors=colors))]
 
 
 def _colors_of(handler: logging.Handler) -> bool | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import sys
 from copy import copy
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
+from srvctl.logs.access.lines import CLASS, STATUS_COLORS, status_text
 from srvctl.logs.access.record import WEBSOCKET
 from srvctl.logs.levels import TRACE
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_FORMAT: Final = "%(levelprefix)s %(message)s"
 ACCESS_FORMAT: Final = '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s'
 _PREFIX_WIDTH: Final = len("CRITICAL")  #: the longest level; texts start in one column
-_CLASS: Final = 100  #: statuses with the same first digit
 
 
 def _painter(code: int) -> Callable[[object], str]:
@@ -100,22 +99,15 @@ class AccessFormatter(ColourizedFormatter):
     """For requests: knows ``%(client_addr)s``, ``%(request_line)s``, ``%(status_code)s`` with its phrase."""
 
     status_code_colours: dict[int, Callable[[str], str]] = {  # noqa: RUF012 - subclasses replace it
-        1: _painter(97),
-        2: _painter(32),
-        3: _painter(33),
-        4: _painter(31),
-        5: _painter(91),
+        digit: _painter(code) for digit, code in STATUS_COLORS.items()
     }
 
     def get_status_code(self, status_code: int) -> str:
         """Return a status and its phrase, where it has one, in the colour of its class."""
-        try:
-            text = f"{int(status_code)} {HTTPStatus(status_code).phrase}"
-        except ValueError:
-            text = f"{int(status_code)} "
+        text = status_text(status_code)
         if not self.use_colors:
             return text
-        return self.status_code_colours.get(status_code // _CLASS, str)(text)
+        return self.status_code_colours.get(status_code // CLASS, str)(text)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name in logging
         """Return the line of a request; what is none stands where the request line would."""

@@ -46,11 +46,6 @@ def twin_name(name: str) -> str:
     return TWIN + name.removeprefix(OWN)
 
 
-def own_name(name: str) -> str:
-    """Return the name of ours, for a twin's; any other name is its own."""
-    return OWN + name.removeprefix(TWIN) if name in TWINS else name
-
-
 @cache
 def _own(name: str) -> logging.Logger:
     return logging.getLogger(name)

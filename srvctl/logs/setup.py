@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from srvctl.errors import ConfigError
@@ -21,42 +22,52 @@ from srvctl.logs.levels import LEVELS, TRACE, number_of
 if TYPE_CHECKING:
     from srvctl.logs.access.sinks import Sink
 
-__all__ = ["LEVELS", "TRACE", "access_handler", "begin", "configure"]
+__all__ = ["LEVELS", "TRACE", "Wanted", "access_handler", "begin", "configure"]
 
 
-def configure(
-    level: str | int,
-    *,
-    use_colors: bool | None,
-    access: bool,
-    access_format: str = "uvicorn",
-    access_file: str = "-",
-) -> None:
-    """Set up the loggers of this process and, through fork, of its workers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is said of logging, beside a configuration for `logging.config`.
 
-    Args:
-        level: A key of `LEVELS`, or a number.
+    Attributes:
+        level: A key of `LEVELS`, or a number; None is what a configuration says, or ``info``.
         use_colors: None colours only what goes to a terminal; a file never is.
         access: Whether requests are logged.
         access_format: How, as `compile_format` takes it.
         access_file: Where, as a path; ``-`` is stdout.
+    """
+
+    level: str | int | None = None
+    use_colors: bool | None = None
+    access: bool = True
+    access_format: str = "uvicorn"
+    access_file: str = "-"
+
+    @property
+    def says_where_requests_go(self) -> bool:
+        """Whether format or file are others than by default."""
+        return (self.access_format, self.access_file) != ("uvicorn", "-")
+
+
+def configure(wanted: Wanted) -> None:
+    """Set up the loggers of this process and, through fork, of its workers.
 
     Raises:
         ConfigError: The file cannot be opened.
         FormatError: The format is none.
     """
-    handler = access_handler(access_format, access_file, use_colors=use_colors)
+    handler = access_handler(wanted)
     begin()
-    colors = is_terminal(sys.stderr) if use_colors is None else use_colors
+    colors = is_terminal(sys.stderr) if wanted.use_colors is None else wanted.use_colors
     stderr_handler = logging.StreamHandler(sys.stderr)
     stderr_handler.setFormatter(DefaultFormatter(DEFAULT_FORMAT, use_colors=colors))
     for name, own in ((loggers.TWIN, stderr_handler), (f"{loggers.TWIN}.access", handler)):
         logging.getLogger(name).handlers[:] = [own]
         logging.getLogger(name).propagate = False
     for name in loggers.TWINS:
-        logging.getLogger(name).setLevel(number_of(level))
+        logging.getLogger(name).setLevel(number_of("info" if wanted.level is None else wanted.level))
     loggers.connect()
-    if not access:
+    if not wanted.access:
         handler.dispose()
         loggers.switch_off_requests()
 
@@ -72,22 +83,17 @@ def begin() -> None:
         handler.dispose()
 
 
-def access_handler(form: str, file: str, *, use_colors: bool | None) -> AccessHandler:
+def access_handler(wanted: Wanted) -> AccessHandler:
     """Return what writes requests.
-
-    Args:
-        form: The format, as `compile_format` takes it.
-        file: Where, as a path; ``-`` is stdout.
-        use_colors: None colours what goes to a terminal; a file never is.
 
     Raises:
         ConfigError: The file cannot be opened.
         FormatError: The format is none.
     """
-    is_stdout = file == "-"
-    colors = is_stdout and (is_terminal(sys.stdout) if use_colors is None else use_colors)
-    compiled = compile_format(form, use_colors=colors)
-    sink = stream_sink(sys.stdout) if is_stdout else _open(file)
+    is_stdout = wanted.access_file == "-"
+    colors = is_stdout and (is_terminal(sys.stdout) if wanted.use_colors is None else wanted.use_colors)
+    compiled = compile_format(wanted.access_format, use_colors=colors)
+    sink = stream_sink(sys.stdout) if is_stdout else _open(wanted.access_file)
     return AccessHandler(compiled, sink, DefaultFormatter(DEFAULT_FORMAT, use_colors=colors))
 
 

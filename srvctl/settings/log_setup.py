@@ -31,33 +31,26 @@ def configure_logs(
     Raises:
         ConfigError: A file cannot be opened, or the configuration is wrong.
     """
-    level = log.level if level is None else level
-    if config_dict is None and log.config is None:
-        setup.configure(
-            "info" if level is None else level,
-            use_colors=log.use_colors,
-            access=log.access,
-            access_format=log.access_format,
-            access_file=log.access_file,
-        )
-        return
-    from srvctl.logs import configuring  # noqa: PLC0415 - loads logging.config, which hardly anybody needs here
-    from srvctl.logs.config_file import ConfigFile, LogConfigError, read  # noqa: PLC0415 - as above
-
-    overrides = configuring.Overrides(
-        level=level,
+    wanted = setup.Wanted(
+        level=log.level if level is None else level,
         use_colors=log.use_colors,
         access=log.access,
         access_format=log.access_format,
         access_file=log.access_file,
     )
+    if config_dict is None and log.config is None:
+        setup.configure(wanted)
+        return
+    from srvctl.logs import configuring  # noqa: PLC0415 - loads logging.config, which hardly anybody needs here
+    from srvctl.logs.config_file import ConfigFile, LogConfigError, read  # noqa: PLC0415 - as above
+
     try:
         if config_dict is not None:
-            configuring.configure(config_dict, overrides, "what the program gives")
+            configuring.configure(config_dict, wanted, "what the program gives")
             return
         name = log.config or ""
         file = name if isinstance(name, ConfigFile) else read(name)  # a program has not had it read
-        configuring.configure(file.content, overrides, file, file.folder)
+        configuring.configure(file.content, wanted, file, file.folder)
     except LogConfigError as error:
         raise ConfigError(f"log.config: {error}.") from None
 

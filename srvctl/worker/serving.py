@@ -1,8 +1,8 @@
 """One application from its startup to its shutdown, in one event loop: lifespan, server, drain.
 
 Knows neither a master nor a process of its own: `srvctl.worker.main` puts those around it, and the embedded
-server (`srvctl.embedding.server`) puts the program around it that it is a part of. Who calls it says when each step
-comes; the steps are `start`, `listen`, `drain`, `close`, `shut_down`.
+server (`srvctl.embedding.server`) puts the program around it that it is a part of. Who calls it says when
+each step comes; the steps are `start`, `listen`, `drain`, `close`, `shut_down`.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from srvctl.logs.access.record import WEBSOCKET, AccessRecord
 
 Line = Callable[[AccessRecord], str]  #: returns the line of a record, with its end
 _GREEN: Final = 32
-_STATUS_COLORS: Final = {1: 97, 2: 32, 3: 33, 4: 31, 5: 91}
-_CLASS: Final = 100  #: statuses with the same first digit
+#: SGR codes (ECMA-48) of a status by its first digit.
+STATUS_COLORS: Final = {1: 97, 2: 32, 3: 33, 4: 31, 5: 91}
+CLASS: Final = 100  #: statuses with the same first digit
 
 
 def uvicorn_line(*, use_colors: bool) -> Line:
@@ -22,7 +23,8 @@ def uvicorn_line(*, use_colors: bool) -> Line:
     level, bold, unbold = ("\x1b[32mINFO\x1b[0m", "\x1b[1m", "\x1b[0m") if use_colors else ("INFO", "", "")
     start, before = f"{level}:     ", f' - "{bold}'
     ends: dict[int | str, str] = {
-        status: f'{unbold}" {_status_text(status, use_colors=use_colors)}\n' for status in range(100, 1000)
+        status: f'{unbold}" {_coloured(status) if use_colors else status_text(status)}\n'
+        for status in range(100, 1000)
     }
 
     def line(record: AccessRecord) -> str:
@@ -38,14 +40,17 @@ def uvicorn_line(*, use_colors: bool) -> Line:
     return line
 
 
-def _status_text(status: int, *, use_colors: bool) -> str:
-    """Return the status and its phrase, where it has one, in the colour of its class."""
+def status_text(status: int) -> str:
+    """Return a status and its phrase, where it has one; without one it ends in a blank, as in uvicorn."""
     try:
-        text = f"{status} {HTTPStatus(status).phrase}"
+        return f"{int(status)} {HTTPStatus(status).phrase}"
     except ValueError:
-        text = f"{status} "
-    color = _STATUS_COLORS.get(status // _CLASS) if use_colors else None
-    return text if color is None else f"\x1b[{color}m{text}\x1b[0m"
+        return f"{int(status)} "
+
+
+def _coloured(status: int) -> str:
+    color = STATUS_COLORS.get(status // CLASS)
+    return status_text(status) if color is None else f"\x1b[{color}m{status_text(status)}\x1b[0m"
 
 
 def json_line() -> Line:

@@ -11,7 +11,7 @@ import pytest
 
 from srvctl.logs.access.log import INTERVAL, AccessLog
 from srvctl.logs.access.record import WEBSOCKET, AccessRecord
-from srvctl.logs.setup import configure
+from srvctl.logs.setup import Wanted, configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def access_log(
     out: io.StringIO, loop: Loop, level: str = "info", *, access: bool = True, form: str = "uvicorn"
 ) -> AccessLog:
     with contextlib.redirect_stdout(out):
-        configure(level, use_colors=False, access=access, access_format=form)
+        configure(Wanted(level=level, use_colors=False, access=access, access_format=form))
     return AccessLog(loop)
 
 
@@ -119,7 +119,7 @@ def test_the_end_writes_what_is_left(out: io.StringIO, loop: Loop) -> None:
 def test_lines_go_to_a_file(out: io.StringIO, loop: Loop, tmp_path: Path) -> None:
     """And to a new one of that name after a rotation."""
     path = tmp_path / "access.log"
-    configure("info", use_colors=True, access=True, access_format="%h %s", access_file=str(path))
+    configure(Wanted(use_colors=True, access_format="%h %s", access_file=str(path)))
     access = AccessLog(loop)
     access.log(RECORD)
     moved = path.rename(tmp_path / "access.log.1")
@@ -161,7 +161,7 @@ def test_a_worker_can_ask_what_it_need_not_find_out(
 
 def test_without_our_handler_nothing_is_asked_and_nothing_breaks(out: io.StringIO, loop: Loop) -> None:
     """An application may take all handlers away."""
-    configure("info", use_colors=False, access=True)
+    configure(Wanted(use_colors=False))
     listener = Listener()
     logging.getLogger("srvctl.access").handlers[:] = [listener]
     access = AccessLog(loop)

@@ -13,8 +13,8 @@ import pytest
 
 from srvctl.logs.access.log import AccessLog
 from srvctl.logs.access.record import AccessRecord
-from srvctl.logs.loggers import NAMES, TWINS, own_name, threshold, twin_name
-from srvctl.logs.setup import configure
+from srvctl.logs.loggers import NAMES, TWINS, threshold, twin_name
+from srvctl.logs.setup import Wanted, configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class NoLoop:
 def ours(streams: Streams) -> logging.Logger:
     """What the server says goes here, set up by default."""
     with streams.redirected():
-        configure("info", use_colors=False, access=True)
+        configure(Wanted(use_colors=False))
     return logging.getLogger("srvctl.error")
 
 
@@ -60,10 +60,8 @@ def test_whose_level_counts(own: int, twin: int, root: int, level: int) -> None:
 
 
 def test_everybody_has_a_twin() -> None:
-    """And nobody else has."""
+    """Of uvicorn's name."""
     assert tuple(map(twin_name, NAMES)) == TWINS
-    assert tuple(map(own_name, TWINS)) == NAMES
-    assert own_name("uvicornish") == "uvicornish"
 
 
 # -- by hand -----------------------------------------------------------------------------------------------
@@ -248,7 +246,7 @@ def test_a_configuration_of_something_else_revives_nobody(
 ) -> None:
     """What a setting switched off, and what somebody switched off by hand, stays off."""
     with streams.redirected():
-        configure("info", use_colors=False, access=False)
+        configure(Wanted(use_colors=False, access=False))
     logging.getLogger("uvicorn.error").disabled = True
     apply(listener, disable, shop={"handlers": ["own"]})
     logging.getLogger("srvctl.error").info("news")

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-from srvctl.logs.setup import LEVELS, TRACE, configure
+from srvctl.logs.setup import LEVELS, TRACE, Wanted, configure
 
 
 class Terminal(io.StringIO):
@@ -56,7 +56,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> SetUp:
         output = Output(out or io.StringIO(), err or io.StringIO())
         monkeypatch.setattr(sys, "stdout", output.out)
         monkeypatch.setattr(sys, "stderr", output.err)
-        configure(level, use_colors=use_colors, access=access)
+        configure(Wanted(level=level, use_colors=use_colors, access=access))
         return output
 
     return set_up
@@ -273,7 +273,7 @@ def test_setting_up_again_closes_what_was_opened_before(tmp_path: Path) -> None:
     """A master does so at every reload, for years."""
     files = [tmp_path / name for name in ("first", "second")]
     for file in files * 3:
-        configure("info", use_colors=None, access=True, access_file=str(file))
+        configure(Wanted(access_file=str(file)))
     links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
     assert [link.readlink() for link in links if link.readlink() in files] == [files[1]]
-    configure("info", use_colors=None, access=True)
+    configure(Wanted())
