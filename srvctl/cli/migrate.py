@@ -148,14 +148,11 @@ def _ask_this_machine(file: Path, migration: Migration) -> None:
 
     It is not asked about ``log.config``: to try that means to import what it names, and nothing is run here.
     """
-    from srvctl.cli.env_file import check_env_file  # noqa: PLC0415 - as above
-    from srvctl.cli.privileges import check_privileges  # noqa: PLC0415 - as above
-    from srvctl.cli.reload_dirs import check_reload_dirs  # noqa: PLC0415 - as above
-    from srvctl.cli.tls import check_tls  # noqa: PLC0415 - as above
+    from srvctl.cli.surroundings import CHECKS  # noqa: PLC0415 - as above
     from srvctl.settings.load import load  # noqa: PLC0415 - as above
 
     loaded = load({}, {}, file)
-    for check in (check_tls, check_privileges, check_env_file, check_reload_dirs):
+    for check in CHECKS:
         try:
             check(loaded)
         except SrvctlError as error:

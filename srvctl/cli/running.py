@@ -9,14 +9,11 @@ import os
 from collections.abc import Mapping, Sequence  # noqa: TC003 - typer evaluates the annotations of commands
 from pathlib import Path
 
-from srvctl.cli.env_file import check_env_file
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import VersionFlag, new_commands, outcome
 from srvctl.cli.logs import check_logs
-from srvctl.cli.privileges import check_privileges
-from srvctl.cli.reload_dirs import check_reload_dirs
 from srvctl.cli.report import warn
-from srvctl.cli.tls import check_tls
+from srvctl.cli.surroundings import check_surroundings
 from srvctl.errors import ExitCode, UsageError
 from srvctl.settings.conflicts import without_reload
 from srvctl.settings.instance import identify
@@ -60,10 +57,7 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
         ConfigError: A mistake is elsewhere.
     """
     loaded = load(given, os.environ, _file(config))
-    check_tls(loaded)
-    check_privileges(loaded)
-    check_env_file(loaded)
-    check_reload_dirs(loaded)
+    check_surroundings(loaded)
     check_refused(os.environ)
     return check_logs(loaded)
 

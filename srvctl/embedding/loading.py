@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from srvctl.broadcast.serving import check_installed
-from srvctl.worker import trace
 from srvctl.worker.importing import import_from, load_attribute
-from srvctl.worker.interfaces import FAILURE, adapt
-from srvctl.worker.websocket.opener import check_codec
+from srvctl.worker.interfaces import FAILURE
+from srvctl.worker.loading import load_application
 
 if TYPE_CHECKING:
     from srvctl.embedding.config import Config
@@ -39,8 +37,4 @@ def load(config: Config) -> Application:
         AppError: It cannot be imported or is no application, or something that it needs is not installed.
         UsageError: A setting is wrong.
     """
-    settings = config.to_settings()
-    check_installed(settings.broadcast)
-    check_codec(settings.ws)
-    application = adapt(import_app(config), settings.app)
-    return trace.traced(application) if trace.is_wanted() else application
+    return load_application(config.to_settings(), lambda: import_app(config))

@@ -17,7 +17,6 @@ from srvctl.supervisor.oom import OomClaims
 from srvctl.supervisor.vitals import read_dump
 
 if TYPE_CHECKING:
-
     from srvctl.supervisor.actions import Record
     from srvctl.supervisor.children import Board
     from srvctl.supervisor.ledger import Ledger

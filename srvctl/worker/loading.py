@@ -1,22 +1,24 @@
 """Imports what of the application's own a worker needs: the application and its hooks.
 
-Called in a mold, in a worker that has none, and by whoever embeds a server.
+Called in a mold, in a worker that has none, and by whoever embeds a server, for the application alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srvctl.broadcast.serving import check_installed
 from srvctl.worker import trace
-from srvctl.worker.application import load_application
 from srvctl.worker.hooks import Hooks
-from srvctl.worker.interfaces import adapt
+from srvctl.worker.importing import import_from, load_attribute
+from srvctl.worker.interfaces import FAILURE, adapt
 from srvctl.worker.websocket.opener import check_codec
 
 if TYPE_CHECKING:
-    from srvctl.settings.groups import Settings
+    from collections.abc import Callable
+
+    from srvctl.settings.groups import AppSettings, Settings
     from srvctl.worker.http.cycle import Application
 
 
@@ -33,19 +35,33 @@ class Loaded:
     hooks: Hooks
 
 
-def load_all(settings: Settings, application: object = None) -> Loaded:
+def load_all(settings: Settings) -> Loaded:
     """Import the application and its hooks.
 
+    Raises:
+        AppError: Something cannot be imported or served, or is not installed; the message is one line, the
+            details the user's own traceback.
+    """
+    application = load_application(settings, lambda: _named(settings.app))
+    return Loaded(application, Hooks(settings.hooks))
+
+
+def load_application(settings: Settings, find: Callable[[], Any]) -> Application:
+    """Return the application as one that speaks ASGI 3, once it is known that it can be served.
+
     Args:
-        settings: What to import.
-        application: Is served instead of what the settings name; None for that.
+        settings: How it is served.
+        find: Imports it, if need be, and returns it as it is.
 
     Raises:
-        AppError: Something cannot be imported, or is not installed.
+        AppError: As for `load_all`.
     """
     check_installed(settings.broadcast)
     check_codec(settings.ws)
-    adapted = load_application(settings.app) if application is None else adapt(application, settings.app)
-    if trace.is_wanted():
-        adapted = trace.traced(adapted)
-    return Loaded(adapted, Hooks(settings.hooks))
+    application = adapt(find(), settings.app)
+    return trace.traced(application) if trace.is_wanted() else application
+
+
+def _named(settings: AppSettings) -> Any:
+    import_from(settings.dir)
+    return load_attribute(settings.target or "", FAILURE)

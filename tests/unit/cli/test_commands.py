@@ -42,10 +42,8 @@ def test_every_setting_can_be_given_on_the_command_line(
     key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each flag reaches its own key and no other: all others keep their defaults."""
-    monkeypatch.setattr("srvctl.cli.running.check_tls", lambda _: None)  # would miss the files
-    monkeypatch.setattr("srvctl.cli.running.check_privileges", lambda _: None)  # and the user
-    monkeypatch.setattr("srvctl.cli.running.check_env_file", lambda _: None)  # and that file
-    monkeypatch.setattr("srvctl.cli.running.check_logs", lambda given: given, raising=False)  # and that one
+    monkeypatch.setattr("srvctl.cli.running.check_surroundings", lambda _: None)  # would miss files and user
+    monkeypatch.setattr("srvctl.cli.running.check_logs", lambda given: given)  # and that file
     setting = catalog()[key]
     on, off = setting.flags
     valid = {"server.bind": ":80", "http.headers": "X-A: 1", "app.target": "a:b", "server.host": "::1"}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from srvctl.errors import AppError
-from srvctl.settings.groups import AppSettings
-from srvctl.worker.application import load_application
+from srvctl.settings.groups import AppSettings, Settings
+from srvctl.worker.loading import load_all
 from srvctl.worker.tracebacks import format_user_traceback
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def load(folder: Path, target: str | None, *, factory: bool = False, **files: st
         path = folder.joinpath(*name.split("__")).with_suffix(".py")
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    return load_application(AppSettings(target=target, dir=str(folder), factory=factory))
+    app = AppSettings(target=target, dir=str(folder), factory=factory)
+    return load_all(Settings(app=app)).application
 
 
 def failure(folder: Path, target: str | None, *, factory: bool = False, **files: str) -> AppError:
