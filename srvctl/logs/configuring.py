@@ -54,8 +54,8 @@ def configure(content: Mapping[str, Any] | str, wanted: Wanted, name: str, folde
         setup.configure(Wanted())  # whoever says what is wrong needs a log
         raise LogConfigError(f"{name}: {_reason(error)}") from None
     names = logger_names(content)
-    loggers.connect(renames=not any(one in loggers.NAMES for one in names))
     _override(wanted, names)
+    loggers.connect(renames=not any(one in loggers.NAMES for one in names))
     _mind_forks()
 
 

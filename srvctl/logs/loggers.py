@@ -9,7 +9,11 @@ srvctl logs to ``srvctl.error``, ``srvctl.access``, ``srvctl.asgi``, below ``srv
 3. It goes to the handlers of its logger, of which the relay is one, so to those of the twin and, as far as
    these propagate, to those above it; there it has the twin's name.
 4. What is logged to a twin itself goes the same way, without the relay.
-5. No configuration of logging disables these loggers for not naming them (``disable_existing_loggers``).
+5. A handler that both a logger of ours and its twin have hears a record once.
+6. Programs take the handlers of all loggers away, to let everything propagate to the root logger, and so the
+   relays. A record then passes the filters of the twin nevertheless, and has its name; it goes to the
+   twin's handlers if the program has put others in the place of those there were, else to the root logger's.
+7. No configuration of logging disables these loggers for not naming them (``disable_existing_loggers``).
 
 So whoever replaces the handlers of ``uvicorn.error``, lets ``uvicorn`` propagate to the root logger, or does
 so with ``srvctl``, gets what he would get of uvicorn. Called by `setup` and `configuring`; knows no settings.
@@ -98,6 +102,16 @@ class OwnLogger(ServerLogger):
             return False
         return level >= self.getEffectiveLevel() and not self.twin.disabled
 
+    def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
+        """Hand a record to all whom it concerns."""
+        if not _has_lost_its_relay(self):
+            super().callHandlers(record)
+            return
+        passed = _SUBSTITUTE.passed(record)
+        if passed is not None:
+            heard_by = self if _as_connected & _handlers_of(self.twin) else self.twin
+            logging.Logger.callHandlers(heard_by, passed)
+
 
 def _level_set(logger: logging.Logger) -> int:
     """Return the level that is set on a logger or the nearest one above it but the root; 0 for none."""
@@ -107,6 +121,25 @@ def _level_set(logger: logging.Logger) -> int:
             return here.level
         here = here.parent
     return logging.NOTSET
+
+
+def _below_root(logger: logging.Logger) -> list[logging.Logger]:
+    """Return a logger and those above it that its records come to, but for the root logger."""
+    found = [logger]
+    while found[-1].propagate and (above := found[-1].parent) not in {None, logging.root}:
+        found.append(above)
+    return found
+
+
+def _handlers_of(logger: logging.Logger) -> set[logging.Handler]:
+    return {handler for one in _below_root(logger) for handler in one.handlers}
+
+
+def _has_lost_its_relay(logger: logging.Logger) -> bool:
+    """Whether records would meet no handler before the root's."""
+    if logger.handlers:
+        return False
+    return _below_root(logger)[-1].propagate and not _handlers_of(logger)
 
 
 class Relay(logging.Handler):
@@ -135,6 +168,13 @@ class Relay(logging.Handler):
         """Pass a record on; one whose filter fails as well, for no request shall suffer from that."""
         if self._is_second(record):
             return
+        own = _own(record.name)
+        passed = self.passed(record)
+        if passed is not None:
+            _hand_over(own, _twin(own.name), passed)
+
+    def passed(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """Return a record as the twin hands it to handlers; None if a filter keeps it."""
         twin = _twin(record.name)
         if self.renames:
             record = _renamed(record, twin.name)
@@ -145,8 +185,7 @@ class Relay(logging.Handler):
             passed = True
         if isinstance(passed, logging.LogRecord):  # since Python 3.12, a filter may put another in its place
             record = passed
-        if passed:
-            _hand_over(twin, record)
+        return record if passed else None
 
     def _is_second(self, record: logging.LogRecord) -> bool:
         """Whether the record has met the relay of its logger, and somebody lets it propagate."""
@@ -154,17 +193,22 @@ class Relay(logging.Handler):
         return self not in handlers and any(isinstance(one, Relay) for one in handlers)
 
 
-def _hand_over(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Do what `logging.Logger.callHandlers` does.
+#: Does what relays did that somebody has taken away.
+_SUBSTITUTE: Final = Relay()
+
+
+def _hand_over(own: logging.Logger, twin: logging.Logger, record: logging.LogRecord) -> None:
+    """Do what `logging.Logger.callHandlers` does, for those that have not heard of it from our logger.
 
     By hand: tools that watch errors replace that method, and would see each twice.
     """
-    here: logging.Logger | None = logger
+    heard_by = _handlers_of(own)
+    here: logging.Logger | None = twin
     is_heard = False
     while here is not None:
         for handler in list(here.handlers):
             is_heard = True
-            if record.levelno >= handler.level:
+            if record.levelno >= handler.level and handler not in heard_by:
                 handler.handle(record)
         here = here.parent if here.propagate else None
     last = logging.lastResort
@@ -196,12 +240,18 @@ def reset() -> None:
         logger.disabled = False
 
 
+#: The handlers of the twins when they were set up.
+_as_connected: Final[set[logging.Handler]] = set()
+
+
 def connect(*, renames: bool = True) -> None:
-    """Put relays where records of ours would meet no handler before the root's.
+    """Put relays where records of ours would meet no handler before the root's; call it when all is set up.
 
     Args:
         renames: Records get the names of the twins.
     """
+    _as_connected.clear()
+    _as_connected.update(*(logging.getLogger(name).handlers for name in TWINS))
     top, access = (logging.getLogger(name) for name in (OWN, f"{OWN}.access"))
     if top.handlers:
         return

@@ -111,7 +111,7 @@ def test_handlers_of_the_twin_hear_its_name(ours: logging.Logger, listener: List
     ours.info("news")
     ours.addHandler(listener)
     ours.info("news")
-    assert [record.name for record in listener.records] == ["uvicorn.error", "srvctl.error", "uvicorn.error"]
+    assert [record.name for record in listener.records] == ["uvicorn.error", "srvctl.error"]
 
 
 def test_interception(ours: logging.Logger, streams: Streams, listener: Listener) -> None:
@@ -138,6 +138,44 @@ def test_all_to_the_root_logger(
     log_request()
     assert listener.texts == ["news", '127.0.0.1:5 - "GET /p?token=secret HTTP/1.1" 200']
     assert (streams.out.getvalue(), streams.err.getvalue()) == ("", "")
+
+
+def take_all_handlers_away() -> None:
+    """What many programs do, with every logger that there is."""
+    for name in logging.root.manager.loggerDict:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+
+
+def test_all_loggers_to_the_root_logger_with_a_filter(ours: logging.Logger, listener: Listener) -> None:
+    """The twins' filters apply, and records have the names that programs look for."""
+    take_all_handlers_away()
+    logging.root.addHandler(listener)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.getMessage() != "/health")
+    ours.info("/health")
+    ours.info("news")
+    log_request()
+    assert [record.name for record in listener.records] == ["uvicorn.error", "uvicorn.access"]
+
+
+def test_all_loggers_bare_and_uvicorns_to_a_handler(ours: logging.Logger, listener: Listener) -> None:
+    take_all_handlers_away()
+    for name in ("uvicorn", "uvicorn.access"):
+        logging.getLogger(name).handlers = [listener]
+        logging.getLogger(name).propagate = False
+    ours.info("news")
+    log_request()
+    assert listener.texts == ["news", '127.0.0.1:5 - "GET /p?token=secret HTTP/1.1" 200']
+
+
+def test_one_handler_for_all_loggers(ours: logging.Logger, streams: Streams, listener: Listener) -> None:
+    """It hears each record once; what the top logger had before, it keeps."""
+    for name in ("srvctl.error", "srvctl.access", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers = [listener]
+    ours.info("news")
+    log_request()
+    assert listener.texts == ["news", '127.0.0.1:5 - "GET /p?token=secret HTTP/1.1" 200']
+    assert streams.err.getvalue() == "INFO:     news\n"
 
 
 def test_without_any_handler_warnings_are_still_seen(
