@@ -16,6 +16,7 @@ from srvctl.migrate.gunicorn_options import FLAGS, REPEATABLE
 from srvctl.migrate.options import Parsed, parse
 from srvctl.migrate.result import Given, Migration
 from srvctl.migrate.shellwords import commands_of
+from srvctl.migrate.variables import FOREIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_FILE: Final = "gunicorn.conf.py"
 _CMD_ARGS: Final = "GUNICORN_CMD_ARGS"
-_FOREIGN: Final = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
 
 
 def migrate(
@@ -130,7 +130,7 @@ def _foreign(environ: Mapping[str, Given]) -> dict[str, Given]:
     """Return what other variables say, below everything else."""
     values = {
         setting: Given(setting, given.value, name, given.variables, given.is_known)
-        for name, setting in _FOREIGN.items()
+        for name, setting in FOREIGN.items()
         if (given := environ.get(name)) is not None
     }
     if port := environ.get("PORT"):

@@ -197,5 +197,8 @@ def _as_read(target: ast.expr) -> ast.expr:
 
 
 def _shown(expression: ast.expr) -> str:
-    text = " ".join(ast.unparse(expression).split())
+    try:
+        text = " ".join(ast.unparse(expression).split())
+    except RecursionError:
+        return "an expression of hundreds of parts"
     return f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text

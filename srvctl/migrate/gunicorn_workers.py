@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from srvctl.migrate.variables import TRUE, is_usable
+from srvctl.migrate.variables import is_usable, means_yes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Kind(Enum):
 
 def is_true(given: Given | None) -> bool:
     """Return whether a switch is on."""
-    return given is not None and str(given.value).lower() in TRUE
+    return given is not None and means_yes(given.value)
 
 
 def kind_of(values: Mapping[str, Given]) -> Kind:

@@ -20,7 +20,8 @@ _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _SHELL_COMMAND: Final = re.compile(r"-[a-z]*c")
 #: Words of a shell's own before a command.
 KEYWORDS: Final = frozenset({"then", "else", "do", "{", "(", "!", "time"})
-_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
+#: How a word begins that sets a variable.
+ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 #: What may name a server as an argument, without running it.
 _OTHERS: Final = frozenset({"pip", "pip3", "apt", "apt-get", "echo", "which", "command", "apk", "printf"})
 
@@ -65,7 +66,7 @@ def _in_command(command: Sequence[Word], known: Mapping[str, str]) -> Invocation
     wrapper: list[str] = []
     for position, word in enumerate(command):
         name = word.text.rpartition("/")[2]
-        if _ASSIGNMENT.match(word.text) and _sets_variables(wrapper):
+        if ASSIGNMENT.match(word.text) and _sets_variables(wrapper):
             variable, value = word.partition("=")
             variables[variable] = value
         elif name in SERVERS:

@@ -7,6 +7,7 @@ A value remembers the environment variables that it depends on. The number of CP
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,8 @@ CPUS: Final = _Sign.CPUS
 #: Longer texts and larger numbers are no settings, and would take memory: ``"a" * 10**9``.
 _LARGEST: Final = 2**63
 _LONGEST: Final = 10**5
+#: Its width could be huge: ``{:>9999999999}``.
+_FORMAT_SPEC: Final = re.compile(r"\{[^}]*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +221,7 @@ class Evaluator:
             raise _CannotTellError
         if len(text) * max([len(x) for x in contents if isinstance(x, str)], default=1) > _LONGEST:
             raise _CannotTellError
-        # A width of a format could be huge: "{:>9999999999}".
-        if function.attr == "format" and ":" in "".join(text.split("{")[1:]).split("}")[0]:
+        if function.attr == "format" and _FORMAT_SPEC.search(text):
             raise _CannotTellError
         return getattr(text, function.attr)(*contents)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.migrate import dockerfile, fastapi_cli, gunicorn, listings, systemd_unit, uvicorn
 from srvctl.migrate.command import Command, NothingFoundError
-from srvctl.migrate.invocation import KEYWORDS, Invocation, find
+from srvctl.migrate.invocation import ASSIGNMENT, KEYWORDS, Invocation, find
 from srvctl.migrate.kinds import Kind
 from srvctl.migrate.shellwords import commands_of, words_of
 from srvctl.settings.catalog import catalog
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     _Read = Callable[[str], File | None]
 
 _BLANK: Final = re.compile(r"\s")
-_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
+#: Variables of the other servers that became settings.
+_OF_SERVERS: Final = frozenset({"PORT", "GUNICORN_CMD_ARGS"})
 #: Commands of a script that only say how it is read.
 _WITHOUT_EFFECT: Final = frozenset({"set", "if", "fi", "else", "done", "}", ")", ":"})
 
@@ -93,7 +94,7 @@ def _is_grammar(words: Sequence[Word]) -> bool:
 def _assignments(words: Sequence[Word]) -> Sequence[Word]:
     """Return the words of a command that only sets variables; none for another one."""
     settings = words[1:] if words[0].text == "export" else words
-    return settings if all(_ASSIGNMENT.match(word.text) for word in settings) else ()
+    return settings if all(ASSIGNMENT.match(word.text) for word in settings) else ()
 
 
 def _translate(command: Command, name: str, read: _Read) -> Migration:
@@ -136,20 +137,14 @@ def _replace_address(binds: tuple[list[str], str], migration: Migration) -> None
 def _tell(command: Command, call: Invocation, migration: Migration) -> None:
     """Add what is true of any server."""
     read_here = {name for setting in catalog().values() for name in setting.option.env}
-    skipped = {"PORT", "GUNICORN_CMD_ARGS"}
-    others = []
     for name, given in command.environ.items():
         if name in read_here:
             migration.ask(
                 given.origin,
                 f"srvctl reads {name} too, and it wins over the file: unset it, so that the file decides",
             )
-        elif name not in skipped:
-            others.append(name)
-    if others and call.variables:
-        names = ", ".join(name for name in others if name in call.variables)
-        if names:
-            migration.ask(names, "set for the application: go on setting it where srvctl is started")
+    if names := ", ".join(name for name in call.variables if name not in read_here | _OF_SERVERS):
+        migration.ask(names, "set for the application: go on setting it where srvctl is started")
     if call.wrapper:
         migration.ask(call.wrapper, f"stands before {call.server}: put it before srvctl run too")
     for other in call.others:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from srvctl.migrate.options import Flag, Takes, parse
 from srvctl.migrate.result import Given, Migration
 from srvctl.migrate.uvicorn_differences import ALWAYS, EVERY_ADDRESS, GIVEN
-from srvctl.migrate.variables import TRUE, is_usable
+from srvctl.migrate.variables import FOREIGN, is_usable, means_yes
 from srvctl.settings.catalog import Kind, Setting, catalog
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from srvctl.migrate.shellwords import Word
 
 _PREFIX: Final = "UVICORN_"
-_FOREIGN: Final = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
 _LISTEN: Final = ("fd", "uds", "host", "port")
 #: Options without a setting, and what becomes of them.
 WITHOUT: Final[Mapping[str, str]] = {
@@ -80,9 +79,9 @@ def migrate(words: Sequence[Word], environ: Mapping[str, Given]) -> Migration:
 def _from_environ(environ: Mapping[str, Given]) -> list[Given]:
     """Return the options that variables give, which any flag overrules; ours stand before foreign ones."""
     found = [
-        Given(_FOREIGN[name], given.value, given.origin, given.variables, given.is_known)
+        Given(FOREIGN[name], given.value, given.origin, given.variables, given.is_known)
         for name, given in environ.items()
-        if name in _FOREIGN
+        if name in FOREIGN
     ]
     for name, given in environ.items():
         if name.startswith(_PREFIX):
@@ -105,7 +104,9 @@ def _take(given: Given, migration: Migration) -> None:
     if setting.option.is_secret:
         migration.ask(given.origin, f"a secret, not written into a file; set {setting.variable} instead")
         return
-    if given.name in {"loop", "http", "ws"} and not _is_choice(given, migration):
+    if given.name in {"http", "ws"} and ":" in str(given.value):
+        why = "srvctl has protocols of its own; no class can replace them"
+        migration.lacks(f"{given.origin} {given.value}", why)
         return
     migration.take(setting.key, _value(setting, given, migration), given.origin)
     if (given.name, given.value) == ("host", "::"):
@@ -114,21 +115,10 @@ def _take(given: Given, migration: Migration) -> None:
         migration.differs(given.origin, *note)
 
 
-def _is_choice(given: Given, migration: Migration) -> bool:
-    """Say what cannot be chosen here: an implementation by the name of its class, or zuvloop."""
-    value = str(given.value)
-    if given.name == "loop":
-        if value == "zuvloop":
-            migration.lacks(f"{given.origin} zuvloop", "srvctl takes uvloop, which auto means, or asyncio")
-        return value != "zuvloop"
-    if ":" in value:
-        why = "srvctl has protocols of its own; no class can replace them"
-        migration.lacks(f"{given.origin} {value}", why)
-    return ":" not in value
-
-
 def _value(setting: Setting, given: Given, migration: Migration) -> object:
     """Return the value in the form of a file: a list gathers what is given one by one."""
+    if (given.name, given.value) == ("loop", "zuvloop"):
+        return "zuvloop:new_event_loop"
     if setting.kind is not Kind.LIST:
         return given.value
     text = str(given.value)
@@ -155,7 +145,7 @@ def _end(given: AbstractSet[str], migration: Migration) -> None:
     taken = migration.taken
     if "app.target" not in taken:
         migration.ask("APP", 'no application is named; write target = "module:attribute" under [app]')
-    is_reloading = "reload.enabled" in taken and str(taken["reload.enabled"].value).lower() in TRUE
+    is_reloading = "reload.enabled" in taken and means_yes(taken["reload.enabled"].value)
     if is_reloading and (count := taken.pop("workers.count", None)):
         migration.ask(count.origin, "uvicorn ignores it beside --reload; left out")
     for key, note in ALWAYS:

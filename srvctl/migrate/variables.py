@@ -1,16 +1,22 @@
-"""What is said about values that depend on the environment. Pure."""
+"""What variables of the environment give, and what is said about values that depend on them. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from srvctl.settings.catalog import catalog
+from srvctl.settings.conflicts import YES
 
 if TYPE_CHECKING:
     from srvctl.migrate.result import Given, Migration
 
-#: Texts that switch something on.
-TRUE: Final = frozenset({"true", "1", "yes", "on", "t", "y"})
+#: Variables that uvicorn and gunicorn share, and the option that each gives.
+FOREIGN: Final = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
+
+
+def means_yes(value: object) -> bool:
+    """Return whether a switch with this value is on."""
+    return str(value).lower() in YES
 
 
 def is_usable(given: Given, key: str, migration: Migration) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _RELOAD: Final = "reload.enabled"
 _WORKERS: Final = "workers.count"
-#: What the types of the settings read as true.
-_YES: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
+#: What the types of the settings read as true, in small letters.
+YES: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 _OF_RELOAD: Final = ("dirs", "include", "exclude", "delay", "grace", "browser")
 _WHY: Final = "with --reload there is one worker; leave one of the two out"
 
@@ -53,7 +53,7 @@ def without_reload(loaded: Loaded) -> Iterable[str]:
 
 
 def _is_yes(given: Given) -> bool:
-    return str(given.value).strip().lower() in _YES
+    return str(given.value).strip().lower() in YES
 
 
 def _is_several(given: Given) -> bool:

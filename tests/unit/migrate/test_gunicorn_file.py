@@ -57,6 +57,8 @@ def test_what_is_plain_is_worked_out(text: str, value: object) -> None:
         ("workers = 10 ** 10 ** 10", 1),
         ("workers = 'a' * 10 ** 9", 1),
         ("workers = '{:>9999999999}'.format(1)", 1),
+        ("workers = '{}{:>9999999999}'.format(1, 2)", 1),
+        pytest.param(f"workers = {'+'.join(['x'] * 900)}", 1, id="a deep expression"),
         ("workers = 1 / 0", 1),
         ("workers = f'{3:>9999999999}'", 1),
         ("import os\nif os.cpu_count() > 4:\n    workers = 2", 3),

@@ -143,11 +143,14 @@ def test_what_means_something_different(line: str, what: str) -> None:
     assert what in read_line(line).different
 
 
+def test_zuvloop_is_named_as_any_other_loop() -> None:
+    assert read_line("uvicorn a:b --loop zuvloop").values["workers.loop"] == "zuvloop:new_event_loop"
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
         ("uvicorn a:b --http2", "--http2"),
-        ("uvicorn a:b --loop zuvloop", "--loop zuvloop"),
         ("uvicorn a:b --http m:Class", "--http m:Class"),
         ("uvicorn a:b --ws m:Class", "--ws m:Class"),
         ("uvicorn a:b --new-thing 5", "--new-thing 5"),
