@@ -166,7 +166,7 @@ def _flags(setting: Setting, value: object) -> list[str]:
     if setting.is_switch:
         chosen = on if value else off
         return [chosen] if chosen else []
-    values = value if isinstance(value, list) else [value]
+    values = (value or [""]) if isinstance(value, list) else [value]  # none of a list is not its default
     return [f"{on}={_text(one)}" for one in values]  # with "=": a value may begin with a dash
 
 

@@ -28,6 +28,9 @@ _SEPARATORS: Final = {
     "UVICORN_RELOAD_DIRS": os.pathsep,
 }
 
+#: Variables that say something by being empty: to uvicorn and gunicorn, this one that nobody is trusted.
+_SAID_BY_EMPTINESS: Final = frozenset({"FORWARDED_ALLOW_IPS"})
+
 
 def from_command_line(given: Mapping[str, object]) -> Layer:
     """Read the values of the flags that were given, by dotted key."""
@@ -68,7 +71,7 @@ def from_foreign(environ: Mapping[str, str], *overruled: Layer) -> Layer:
     """
     layer = Layer(Source.FOREIGN)
     for setting in catalog().values():
-        name = next((name for name in setting.option.env if environ.get(name)), None)
+        name = next((name for name in setting.option.env if _is_said(environ, name)), None)
         if name is None or any(setting.key in higher.values for higher in overruled):
             continue
         origin = Origin(Source.FOREIGN, name)
@@ -77,6 +80,10 @@ def from_foreign(environ: Mapping[str, str], *overruled: Layer) -> Layer:
         else:
             _take(layer, setting.key, environ[name], origin)
     return layer
+
+
+def _is_said(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name)) or (name in environ and name in _SAID_BY_EMPTINESS)
 
 
 def _take(layer: Layer, key: str, text: str, origin: Origin) -> None:

@@ -108,6 +108,14 @@ def test_an_empty_variable_counts_as_not_set(key: str) -> None:
     assert load({}, empty, None).settings == Settings()
 
 
+def test_forwarded_allow_ips_says_by_being_empty_that_nobody_is_trusted() -> None:
+    """As to uvicorn and gunicorn; UVICORN_FORWARDED_ALLOW_IPS is read by click, which ignores it then."""
+    both = {"UVICORN_FORWARDED_ALLOW_IPS": "", "FORWARDED_ALLOW_IPS": ""}
+    assert load({}, both, None).settings.proxy.forwarded_allow_ips == ()
+    unset = {"UVICORN_FORWARDED_ALLOW_IPS": ""}
+    assert load({}, unset, None).settings.proxy.forwarded_allow_ips == ("127.0.0.1", "::1")
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
