@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from configparser import RawConfigParser
     from typing import IO
 
+    from srvctl.embedding.views import LifespanState
     from srvctl.settings.groups import Settings
     from srvctl.settings.layer import Layer
     from srvctl.worker.http.cycle import Application
@@ -64,6 +65,8 @@ class Config:
 
     Attributes:
         app: The application, a factory of it, or where to import it from as ``module:attribute``.
+        loop: What makes the event loop for `Server.run`, by name or as a function. An event loop, which
+            programs often give, counts for nothing: `Server.serve` is in the one that runs it.
         settings: Further settings of srvctl's by dotted key, as ``{"limits.request_body_size": "1MB"}``.
         app_dir: Directory put first on ``sys.path`` before ``app`` is imported; None leaves it alone.
         loaded: Whether `load` has been called.
@@ -79,7 +82,7 @@ class Config:
     port: int = 8000
     uds: _Path | None = None
     fd: int | None = None
-    loop: str = "auto"
+    loop: str | Callable[[], asyncio.AbstractEventLoop] | asyncio.AbstractEventLoop | None = "auto"
     http: str = "auto"
     http2: bool = False
     ws: str = "auto"
@@ -154,8 +157,9 @@ class Config:
         """Return what differs from the defaults, by the dotted keys of the settings."""
         keywords = {one.name: getattr(self, one.name) for one in _keywords() if one.name not in _OWN}
         left = {name: value for name, value in keywords.items() if not _is_default(name, value)}
-        if not isinstance(self.app, str):
-            del left["app"]
+        for name in ("app", "loop"):
+            if not isinstance(getattr(self, name), str):  # an object, which is no setting
+                left.pop(name, None)
         layer = layer_of(left, self.settings or {}, self._origins)
         self._add_log(layer)
         return layer
@@ -192,6 +196,13 @@ class Config:
     def use_subprocess(self) -> bool:
         """Whether `run` starts processes that serve, and does not serve itself."""
         return bool(self.reload or self.workers == "auto" or int(self.workers or 1) > 1)
+
+    @property
+    def lifespan_class(self) -> type[LifespanState]:
+        """What programs make `Server.lifespan` of before they call `Server.startup` themselves."""
+        from srvctl.embedding.views import LifespanState  # noqa: PLC0415 - loads what a worker is made of
+
+        return LifespanState
 
     @property
     def asgi_version(self) -> str:
@@ -245,7 +256,17 @@ class Config:
         """Return what makes the event loop; None for asyncio's own choice.
 
         What cannot be imported ends the process (code 3).
+
+        Raises:
+            UsageError: ``loop`` is an event loop, not what makes one.
         """
+        if callable(self.loop):
+            return self.loop
+        if self.loop is not None and not isinstance(self.loop, str):
+            raise UsageError(
+                "loop: is an event loop, and run() makes one of its own; have that loop run serve(), or "
+                "leave it out"
+            )
         from srvctl.worker.loops import loop_factory_of  # noqa: PLC0415 - as above
 
         try:
@@ -283,7 +304,7 @@ class Config:
                 if count.strip().isdecimal():
                     self.workers = int(count)
         if self.forwarded_allow_ips is None:
-            self.forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or _PROXIES
+            self.forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", _PROXIES)
             self._origins["forwarded_allow_ips"] = "FORWARDED_ALLOW_IPS"
         self.headers = list(self.headers or [])
         for name in ("reload_dirs", "reload_includes", "reload_excludes"):
@@ -331,6 +352,9 @@ def _refuse(config: Config) -> None:
             "http2: srvctl does not speak HTTP/2; have the proxy in front of it speak HTTP/2 with clients, "
             "or leave it out"
         )
+    loop = config.loop
+    if not (loop is None or isinstance(loop, str) or callable(loop) or hasattr(loop, "run_forever")):
+        raise UsageError(f'loop: {loop!r} is neither an event loop nor the name of one; write "auto"')
     for name in ("http", "ws"):
         value = getattr(config, name)
         if not isinstance(value, str):

@@ -93,6 +93,8 @@ def _run_processes(config: Config) -> int:
     for name in ("ssl_context_factory", "callback_notify"):
         if getattr(config, name) is not None:
             raise UsageError(f"{name}: cannot be handed over to worker processes; leave it out, or workers=1")
+    if not (config.loop is None or isinstance(config.loop, str)):
+        raise UsageError('loop: cannot be handed over to worker processes; write "module:function"')
     with ExitStack() as stack:
         arguments, variables = command_line(config.to_layer())
         arguments += [*_path_flags(config), *_log_flags(config, stack)]

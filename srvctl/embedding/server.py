@@ -171,7 +171,8 @@ class Server:
         refuse_for_one_process(config.to_layer())
         application, tls = config.load_or_raise(), tls_of(config, settings.tls)
         self._serving = serving = Serving(application, settings, tls)
-        self.lifespan = LifespanState(serving)
+        self.lifespan = LifespanState(config)
+        self.lifespan.watch(serving)
         try:
             await self._links.enter_async_context(linked(settings.broadcast))
             await serving.start(self._stop.event)

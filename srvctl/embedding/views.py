@@ -9,6 +9,7 @@ from srvctl.ipc.scoreboard import Cell
 if TYPE_CHECKING:
     import asyncio
 
+    from srvctl.embedding.config import Config
     from srvctl.worker.serving import Serving
 
 
@@ -55,15 +56,23 @@ class ServerState:
 class LifespanState:
     """The application's lifespan.
 
+    Args:
+        config: Nothing is done with it, but uvicorn's takes one.
+
     Attributes:
         should_exit: Its startup failed.
     """
 
-    def __init__(self, serving: Serving) -> None:
-        self._serving = serving
+    def __init__(self, config: Config) -> None:  # noqa: ARG002 - see above
+        self._serving: Serving | None = None
         self.should_exit = False
+
+    def watch(self, serving: Serving) -> None:
+        """Look at that of a server from now on."""
+        self._serving = serving
 
     @property
     def state(self) -> dict[str, Any]:
         """What the startup has put into ``scope["state"]``."""
-        return self._serving.state or {}
+        state = self._serving.state if self._serving is not None else None
+        return state or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import ssl
@@ -165,6 +166,8 @@ class TestEnvironment:
         assert config().workers == 3
         assert config(workers=2).workers == 2
         assert config().to_settings().proxy.forwarded_allow_ips == ("10.0.0.9",)
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")
+        assert config().to_settings().proxy.forwarded_allow_ips == ()
 
     def test_a_wrong_one_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WEB_CONCURRENCY", "many")
@@ -200,6 +203,7 @@ class TestWhatIsWrong:
             ({"port": 70000}, r"^port: server\.port: .*70000.* is too large"),
             ({"http2": True}, "^http2: srvctl does not speak HTTP/2"),
             ({"http": type(app)}, "^http: .* takes no class of a protocol"),
+            ({"loop": 3}, "^loop: 3 is neither an event loop nor the name of one"),
             ({"uds": "/x", "port": 1}, "^uds cannot be combined with port|^port cannot be combined with uds"),
             ({"ssl_keyfile": "key.pem"}, "has no effect without a certificate"),
             (
@@ -233,6 +237,10 @@ class TestSettings:
         assert isinstance(service, Service)
         assert service.settings == made.to_settings()
         assert variables == {}
+
+    def test_nobody_to_trust_is_not_the_default(self) -> None:
+        arguments, _ = command_line(config(app="main:app", forwarded_allow_ips="").to_layer())
+        assert "--forwarded-allow-ips=" in arguments
 
     def test_a_password_is_no_flag(self) -> None:
         made = config(app="main:app")
@@ -284,6 +292,20 @@ class TestLoading:
         loop = factory()
         loop.close()
         assert type(loop).__module__.startswith("asyncio")
+        assert config(loop=asyncio.new_event_loop).get_loop_factory() is asyncio.new_event_loop
+
+    def test_a_loop_that_is_there_is_for_serve_only(self) -> None:
+        """`Config(app, loop=loop)` is often written, with `loop.run_until_complete(server.serve())`."""
+        loop = asyncio.new_event_loop()
+        try:
+            made = config(loop=loop)
+            with pytest.raises(UsageError, match=r"^loop: is an event loop, and run\(\)"):
+                made.get_loop_factory()
+            server = srvctl.Server(config(loop=loop, port=0))
+            server.should_exit = True
+            loop.run_until_complete(server.serve())
+        finally:
+            loop.close()
 
     def test_a_socket(self) -> None:
         with config(port=0).bind_socket() as sock:

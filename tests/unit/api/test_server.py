@@ -165,10 +165,11 @@ class TestServe:
 
     def test_thirty_times(self) -> None:
         async def main() -> None:
+            tasks = asyncio.all_tasks()
             for _ in range(30):
                 async with srvctl.serve(App()) as server:
                     assert await get(server.url) == "/"
-            assert len(asyncio.all_tasks()) == len({asyncio.current_task()}) + 1  # that of wait_for
+            assert asyncio.all_tasks() == tasks
 
         run(main)  # what is loaded once and kept
         with nothing_left():
@@ -346,6 +347,29 @@ class TestSubclasses:
         run(lambda: Mine(config(App(), callback_notify=notify)).serve())
         assert ticks == [0, 1, 2, 3]
         assert told == ["listens on 1", "notified", "shutdown"]
+
+    def test_its_steps_can_be_taken_one_by_one(self) -> None:
+        """As in recipes for uvicorn."""
+
+        async def main() -> None:
+            app = App()
+            made = config(app)
+            if not made.loaded:
+                made.load()
+            server = srvctl.Server(made)
+            server.lifespan = made.lifespan_class(made)
+            assert server.lifespan.state == {}
+            await server.startup()
+            assert server.lifespan.state == {"seen": True}
+            loop = asyncio.ensure_future(server.main_loop())
+            assert await get(f"http://127.0.0.1:{port_of(server)}/hello") == "/hello"
+            server.should_exit = True
+            await loop
+            await server.shutdown()
+            assert app.steps == ["startup", "shutdown"]
+
+        with nothing_left():
+            run(main)
 
     def test_handle_exit_gets_the_signals_which_are_raised_again_afterwards(self) -> None:
         seen: list[Any] = []
