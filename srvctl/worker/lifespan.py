@@ -45,8 +45,7 @@ class Lifespan:
         if failure is not None:
             details = failure or (format_user_traceback(self._error) if self._error else "")
             raise AppError("Application startup failed. Exiting.", details)
-        if not self._task.done():
-            logger.info("Application startup complete.")
+        logger.info("Application startup complete.")  # without a lifespan, too: tools wait for this line
 
     async def shutdown(self) -> None:
         """Run the shutdown, unless the lifespan has ended already."""

@@ -161,9 +161,13 @@ def test_the_scope(mode: Mode) -> None:
 
 @pytest.mark.parametrize("application", [unaware, exits, returns])
 def test_auto_allows_what_does_not_know_lifespan(application: Any, log: pytest.LogCaptureFixture) -> None:
-    """It goes on, says so, and asks for no shutdown."""
+    """It goes on, says so in uvicorn's lines, for the last of which tools wait, and asks for no shutdown."""
     lifespan = run(application, "auto")
-    assert "ASGI 'lifespan' protocol appears unsupported" in log.text
+    assert [record.message for record in log.records if record.levelno >= logging.INFO] == [
+        "Waiting for application startup.",
+        "ASGI 'lifespan' protocol appears unsupported.",
+        "Application startup complete.",
+    ]
     assert "shutdown" not in log.text
     assert lifespan.state is None, "requests get no state"
 
