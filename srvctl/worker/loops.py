@@ -6,6 +6,7 @@ Whoever makes the loop asks here first; nothing here runs one.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import AppError
@@ -64,6 +65,8 @@ def _checked(factory: Any, name: str) -> LoopFactory:
             text = f'{_FAILURE} "{name}" raised {kind_of(error)}.'
             raise AppError(text, format_user_traceback(error)) from None
         if not isinstance(made, asyncio.AbstractEventLoop):
+            if inspect.iscoroutine(made):
+                made.close()  # or Python would warn that nobody awaited it
             raise AppError(f'{_FAILURE} "{name}" returned a {type(made).__name__}, not an event loop.')
         return made
 

@@ -87,7 +87,6 @@ def test_a_factory_that_is_not_there(tmp_path: Path, code: str | None, message: 
         ("import sys\ndef make():\n  sys.exit(3)", '"looping:make" raised sys.exit(3).'),
     ],
 )
-@pytest.mark.filterwarnings("ignore:coroutine 'make' was never awaited")
 def test_a_factory_that_makes_no_loop(tmp_path: Path, code: str, message: str) -> None:
     """As the runner sees it when it asks for one."""
     (tmp_path / "looping.py").write_text(code)
