@@ -185,7 +185,7 @@ def test_what_was_read_travels_with_the_name(tmp_path: Path, streams: Streams) -
     ("name", "text", "said"),
     [
         ("no.json", None, "cannot be read: No such file or directory"),
-        ("a.json", '{"version": 1,}', "is not JSON: Expecting property name"),
+        ("a.json", '{"version" 1}', "is not JSON: Expecting ':' delimiter: line 1 column 12"),
         ("a.json", "[" * 10**5, "is nested too deeply"),
         ("a.json", "[]", "has no keys at its top"),
         ("a.yaml", "a: b: c", "is not YAML: mapping values are not allowed here: line 1 column 5"),

@@ -97,7 +97,11 @@ def found(code: str) -> str:
         ("import select; e = select.epoll()", "opened an epoll descriptor"),
         ("e = os.pidfd_open(os.getpid())", "opened a pidfd"),
         ("loop = asyncio.new_event_loop()", "made the event loop asyncio._UnixSelectorEventLoop"),
-        ("import uvloop; loop = uvloop.new_event_loop()", "made the event loop uvloop.Loop"),
+        (
+            "import uvloop; loop = uvloop.new_event_loop()",
+            # libuv 1.48, of uvloop 0.21, has the kernel start a thread for each ring of io_uring.
+            r"(started the thread 'iou-sqp-\d+'; )?made the event loop uvloop\.Loop",
+        ),
         (
             "import multiprocessing; pool = multiprocessing.get_context('fork').Pool(1)",
             r"started the threads .*_handle_workers.* and .*; started the process '.+'; opened .*pipe.*",

@@ -123,7 +123,7 @@ SHAPES: dict[str, tuple[Interface, Any]] = {
     "Litestar": ("asgi3", litestar.Litestar([])),
     "Falcon ASGI": ("asgi3", falcon.asgi.App()),
     "Falcon WSGI": ("wsgi", falcon.App()),
-    "BlackSheep": ("asgi3", blacksheep.Application()),
+    "BlackSheep": ("asgi3", blacksheep.Application(router=blacksheep.Router())),
     "Sanic": ("asgi3", sanic.Sanic("site")),
     "Flask": ("wsgi", flask.Flask("site")),
     "Flask's method": ("wsgi", flask.Flask("site").wsgi_app),
