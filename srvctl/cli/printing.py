@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 
 def show(text: str) -> None:
     """Print a text, and what the terminal's encoding cannot show as an escape."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    with contextlib.suppress(BrokenPipeError):  # a reader that has seen enough, such as head(1)
+        print(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -111,3 +112,13 @@ def test_told_where_it_is_installed(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert completion.invoke(["completion", "zsh", "--install"]) is ExitCode.OK
     assert capsys.readouterr().out.startswith(f"Wrote {tmp_path}/.zfunc/_srvctl. It works in new shells if ")
+
+
+def test_a_reader_may_leave_before_it_has_everything() -> None:
+    """As does head(1)."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    argv = [sys.executable, "-m", "srvctl", "completion", "bash"]
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, check=False, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
