@@ -12,7 +12,7 @@ from srvctl.errors import SrvctlError
 from srvctl.logs.streams import flush
 
 #: `srvctl.supervisor.handover.VARIABLE`, which is not loaded for its sake.
-_HANDOVER: Final = "SRVCTL_HANDOVER"
+HANDOVER: Final = "SRVCTL_HANDOVER"
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def _run(argv: list[str]) -> int:
-    task = os.environ.pop(_HANDOVER, "")
+    task = os.environ.pop(HANDOVER, "")
     if task:
         from srvctl.cli.successor import succeed  # noqa: PLC0415 - an upgrade of a master that runs
 

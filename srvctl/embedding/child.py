@@ -9,13 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Final
 
-from srvctl.__main__ import main
+from srvctl.__main__ import HANDOVER, main
 from srvctl.ipc.forking import die_with
-
-#: `srvctl.supervisor.handover.VARIABLE`, which is not loaded for its sake.
-_HANDOVER: Final = "SRVCTL_HANDOVER"
 
 
 def begin(argv: list[str]) -> int:
@@ -25,7 +21,7 @@ def begin(argv: list[str]) -> int:
         argv: That of this process, with the object first.
     """
     start = json.loads(argv.pop(1))
-    if _HANDOVER not in os.environ:
+    if HANDOVER not in os.environ:
         # Else it is a master that upgrades, whose request outlives execve(2), or that one's rehearsal.
         die_with(start["parent"])
     sys.path[:] = list(dict.fromkeys([*start["path"], *sys.path]))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.embedding import log_config as logs
 from srvctl.embedding.leaving import leave
+from srvctl.embedding.refusing import refuse_for_any
 from srvctl.embedding.translating import layer_of, settings_of
 from srvctl.errors import AppError, BindError, SrvctlError, UsageError
 from srvctl.logs.dictionary import LOGGING_CONFIG
@@ -170,7 +171,7 @@ class Config:
         Raises:
             UsageError: A value is wrong, or two contradict each other; says which, one on a line.
         """
-        _refuse(self)
+        refuse_for_any(self)
         settings = settings_of(self.to_layer())
         if self.ssl_context_factory is None:
             from srvctl.worker.tls.context import check  # noqa: PLC0415 - loads ssl and reads files
@@ -339,29 +340,6 @@ def _is_default(name: str, value: object) -> bool:
     default = _DEFAULTS[name]
     # By type as well: False is not 0 to somebody who reads a message about it.
     return value is default or (type(value) is type(default) and value == default)
-
-
-def _refuse(config: Config) -> None:
-    """Refuse what uvicorn can do and srvctl cannot: to ignore it would be to lie.
-
-    Raises:
-        UsageError: Something of the kind is asked for.
-    """
-    if config.http2:
-        raise UsageError(
-            "http2: srvctl does not speak HTTP/2; have the proxy in front of it speak HTTP/2 with clients, "
-            "or leave it out"
-        )
-    loop = config.loop
-    if not (loop is None or isinstance(loop, str) or callable(loop) or hasattr(loop, "run_forever")):
-        raise UsageError(f'loop: {loop!r} is neither an event loop nor the name of one; write "auto"')
-    for name in ("http", "ws"):
-        value = getattr(config, name)
-        if not isinstance(value, str):
-            raise UsageError(
-                f"{name}: {value!r} is no name, and srvctl takes no class of a protocol; write auto, or "
-                "leave it out"
-            )
 
 
 _DEFAULTS: Final[Mapping[str, object]] = {one.name: one.default for one in _keywords()}

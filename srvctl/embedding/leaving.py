@@ -19,11 +19,6 @@ def leave(error: SrvctlError) -> NoReturn:
     Raises:
         SystemExit: Always; with code 3 where the application or its address is at fault.
     """
-    _log(error)
-    raise SystemExit(int(error.exit_code)) from None
-
-
-def _log(error: SrvctlError) -> None:
-    """Log why the server cannot start, with the traceback of the application's own code."""
-    details = error.details.rstrip() if isinstance(error, AppError) else ""
+    details = error.details.rstrip() if isinstance(error, AppError) else ""  # the application's traceback
     logger.error("%s%s", error, f"\n{details}" if details else "")
+    raise SystemExit(int(error.exit_code)) from None

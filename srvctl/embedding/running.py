@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.embedding.config import Config
 from srvctl.embedding.log_config import is_default
+from srvctl.embedding.refusing import refuse_for_processes
 from srvctl.embedding.server import Server
 from srvctl.embedding.signature import takes_what
 from srvctl.embedding.translating import command_line
@@ -84,17 +85,8 @@ def _run_processes(config: Config) -> int:
     Raises:
         UsageError: The application is an object, or something else cannot be handed over.
     """
-    if not isinstance(config.app, str):
-        raise UsageError(
-            'app: is an object, which other processes cannot import; write "module:attribute" to use workers '
-            "or reload"
-        )
+    refuse_for_processes(config)
     config.to_settings()
-    for name in ("ssl_context_factory", "callback_notify"):
-        if getattr(config, name) is not None:
-            raise UsageError(f"{name}: cannot be handed over to worker processes; leave it out, or workers=1")
-    if not (config.loop is None or isinstance(config.loop, str)):
-        raise UsageError('loop: cannot be handed over to worker processes; write "module:function"')
     with ExitStack() as stack:
         arguments, variables = command_line(config.to_layer())
         arguments += [*_path_flags(config), *_log_flags(config, stack)]

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 from srvctl.embedding.leaving import leave
 from srvctl.embedding.listening import adopt, listening_servers, open_addresses
 from srvctl.embedding.messages import linked
+from srvctl.embedding.refusing import refuse_for_one_process
 from srvctl.embedding.signals import HANDLED, audience
 from srvctl.embedding.tls import tls_of
-from srvctl.embedding.translating import refuse_for_one_process
 from srvctl.embedding.views import LifespanState, ServerState
 from srvctl.embedding.wish import Wish
 from srvctl.errors import AppError, SrvctlError

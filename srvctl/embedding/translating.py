@@ -12,7 +12,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from srvctl.errors import UsageError
 from srvctl.settings.catalog import Kind, Setting, catalog, groups
 from srvctl.settings.groups import Settings
 from srvctl.settings.layer import Given, Layer, Origin, Problem, Source
@@ -119,25 +118,6 @@ def command_line(layer: Layer) -> tuple[list[str], dict[str, str]]:
         else:
             arguments += _flags(setting, given.value)
     return arguments, variables
-
-
-def refuse_for_one_process(layer: Layer) -> None:
-    """Refuse settings that only a supervised service obeys.
-
-    Raises:
-        UsageError: There is one.
-    """
-    for key, given in layer.values.items():
-        is_alone = key.startswith(_SUPERVISED) and key not in _IN_ONE_PROCESS
-        if is_alone and given.origin.name.startswith("settings["):
-            raise UsageError(
-                f"{given.origin.place} needs a supervisor, and this server is alone in its process; use "
-                "`srvctl run`, or workers=2 with srvctl.run"
-            )
-
-
-_SUPERVISED: Final = ("workers.", "health.", "reload.", "hooks.", "ledger.", "control.")
-_IN_ONE_PROCESS: Final = frozenset({"workers.loop", "workers.max_requests", "workers.max_requests_jitter"})
 
 
 def _raw(name: str, setting: Setting, value: object) -> object:

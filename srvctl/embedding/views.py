@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from srvctl.embedding.config import Config
+    from srvctl.worker.server import Server as HttpServer
     from srvctl.worker.serving import Serving
 
 
@@ -27,28 +28,28 @@ class ServerState:
         self._serving = serving
 
     @property
+    def _server(self) -> HttpServer | None:
+        return self._serving.server if self._serving is not None else None
+
+    @property
     def total_requests(self) -> int:
         """Requests that the application was given so far."""
-        server = self._serving.server if self._serving is not None else None
-        return server.cells[Cell.BEGUN] if server is not None else 0
+        return self._server.cells[Cell.BEGUN] if self._server is not None else 0
 
     @property
     def connections(self) -> set[Any]:
         """The open connections."""
-        server = self._serving.server if self._serving is not None else None
-        return set(server.connections) if server is not None else set()
+        return set(self._server.connections) if self._server is not None else set()
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """The tasks in which the application answers requests."""
-        server = self._serving.server if self._serving is not None else None
-        return {runner.task for runner in server.busy_runners()} if server is not None else set()
+        return {runner.task for runner in self._server.busy_runners()} if self._server is not None else set()
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
         """The header fields that responses get beside those of the application."""
-        server = self._serving.server if self._serving is not None else None
-        fields = server.all_general_fields.split(b"\r\n") if server is not None else []
+        fields = self._server.all_general_fields.split(b"\r\n") if self._server is not None else []
         pairs = [field.partition(b": ") for field in fields if field]
         return [(name, value) for name, _, value in pairs]
 

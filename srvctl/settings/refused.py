@@ -14,14 +14,15 @@ from srvctl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HTTP2: Final = (
+#: Why there is none, and what to do.
+HTTP2: Final = (
     "srvctl does not speak HTTP/2; have the proxy in front of it speak HTTP/2 with clients, or leave it out"
 )
 
 #: Flags of uvicorn's that srvctl does not have, with what there is to say about each.
-FLAGS: Final[Mapping[str, str]] = MappingProxyType({"--http2": _HTTP2})
+FLAGS: Final[Mapping[str, str]] = MappingProxyType({"--http2": HTTP2})
 #: The variables of such flags; uvicorn's switches are off with a word for no.
-VARIABLES: Final[Mapping[str, str]] = MappingProxyType({"UVICORN_HTTP2": _HTTP2})
+VARIABLES: Final[Mapping[str, str]] = MappingProxyType({"UVICORN_HTTP2": HTTP2})
 #: Settings of which uvicorn also takes a class of the user's, as module:attribute.
 CLASSES: Final[Mapping[str, str]] = MappingProxyType(
     {

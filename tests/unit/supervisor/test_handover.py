@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import srvctl
+from srvctl.__main__ import HANDOVER
 from srvctl.ipc.channel import ChannelError, Decoder, Hello, Ready, encode
 from srvctl.ipc.scoreboard import Reading
 from srvctl.settings.binds import TcpBind, UnixBind
@@ -141,7 +142,7 @@ def test_the_installed_program_is_run_by_the_names_it_was_started_with(
     assert (installed.executable, installed.argv) == (named, (named, "-m", "srvctl", "run"))
     assert running.executable == running.argv[0] == str((tmp_path / "one").resolve() / "python")
     home = str(Path(srvctl.__file__).resolve().parents[1])
-    assert installed.environ("take-over", 7, {"A": "b"}) == {"A": "b", "SRVCTL_HANDOVER": "take-over:7"}
+    assert installed.environ("take-over", 7, {"A": "b"}) == {"A": "b", HANDOVER: "take-over:7"}
     assert running.environ("go-back", 7, {})["PYTHONPATH"] == home
     assert running.environ("go-back", 7, {"PYTHONPATH": "/x"})["PYTHONPATH"] == f"{home}:/x"
     for program in (installed, running):
