@@ -163,17 +163,17 @@ class TestServe:
         with nothing_left(), pytest.raises(KeyboardInterrupt):
             run(main)
 
-    def test_thirty_times(self) -> None:
-        async def main() -> None:
+    def test_again_and_again(self) -> None:
+        async def serve(times: int) -> None:
             tasks = asyncio.all_tasks()
-            for _ in range(30):
+            for _ in range(times):
                 async with srvctl.serve(App()) as server:
                     assert await get(server.url) == "/"
             assert asyncio.all_tasks() == tasks
 
-        run(main)  # what is loaded once and kept
+        run(lambda: serve(1))  # what is loaded once and kept
         with nothing_left():
-            run(main)
+            run(lambda: serve(10))
 
     def test_the_same_server_again_in_another_loop(self) -> None:
         server = srvctl.Server(config(App()))
