@@ -145,10 +145,12 @@ class Config:
         self._fill_in()
         settings = self.to_settings()
         self.configure_logging()
+        before = dict(os.environ)
         if settings.app.env_file is not None:
             from srvctl.worker.env_file import load_env_file  # noqa: PLC0415 - rarely needed
 
             load_env_file(settings.app)
+        self._of_env_file = {name: value for name, value in os.environ.items() if name not in before}
         if (self.reload_dirs or self.reload_includes or self.reload_excludes) and not self.should_reload:
             logger.warning("Nothing will be reloaded: that takes reload=True and an import string.")
 
@@ -164,6 +166,13 @@ class Config:
         layer = layer_of(left, self.settings or {}, self._origins)
         self._add_log(layer)
         return layer
+
+    def environ_for_processes(self) -> dict[str, str]:
+        """Return the environment without what ``env_file`` has added: each worker reads that for itself.
+
+        Else a reload could not change it, for the file replaces nothing that is set.
+        """
+        return {name: value for name, value in os.environ.items() if self._of_env_file.get(name) != value}
 
     def to_settings(self) -> Settings:
         """Return the settings that the attributes mean by now.

@@ -90,7 +90,8 @@ def _run_processes(config: Config) -> int:
     with ExitStack() as stack:
         arguments, variables = command_line(config.to_layer())
         arguments += [*_path_flags(config), *_log_flags(config, stack)]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SETTINGS)}
+        given = config.environ_for_processes()
+        environ = {name: value for name, value in given.items() if not name.startswith(_OF_SETTINGS)}
         start = json.dumps(
             {"parent": os.getpid(), "path": [str(Path(entry).resolve()) for entry in sys.path]}
         )

@@ -150,6 +150,29 @@ def test_workers_are_processes_and_a_stop_returns_to_the_script(tmp_path: Path) 
         assert "after it" in running.stdout.text
 
 
+def test_a_reload_brings_what_is_in_the_file_of_variables(tmp_path: Path) -> None:
+    """Also with a program around it that has read the file itself, as uvicorn's `Config` does."""
+    body = """
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": os.environ["SITE_NUMBER"].encode()})
+
+        if __name__ == "__main__":
+            srvctl.run("main:app", port=0, workers=2, lifespan="off", env_file="site.env")
+    """
+    file = tmp_path / "site.env"
+    file.write_text("SITE_NUMBER=1\n")
+    with script(tmp_path, body) as running:
+        port = running.wait_ready()
+        assert ask(port) == 1
+        file.write_text("SITE_NUMBER=2\n")
+        running.process.send_signal(signal.SIGHUP)
+        running.stderr.wait(r"Reload done")
+        assert ask(port) == 2
+        running.process.send_signal(signal.SIGTERM)
+        assert running.wait_exit() == 0
+
+
 def test_a_killed_script_takes_its_workers_along(tmp_path: Path) -> None:
     body = """
         if __name__ == "__main__":
