@@ -7,6 +7,7 @@ edition serves. Must not know how code is replaced: that is seen when a stream e
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from srvctl.dev.edition import Edition
 from srvctl.dev.error_page import ErrorPage
 from srvctl.dev.injecting import Page, without_shortcuts
+from srvctl.logs.access.log import NAME
 
 if TYPE_CHECKING:
     from srvctl.dev.asgi import Application, Receive, Scope, Send
@@ -34,6 +36,15 @@ def refreshing(application: Application, generation: int) -> Application:
     """
     edition = application.edition if isinstance(application, ErrorPage) else Edition()
     return _Refreshing(application, generation, edition)
+
+
+def keep_out_of_access_log() -> None:
+    """Have the access log of this process tell of what somebody has asked for only: not of the script."""
+    logging.getLogger(NAME).addFilter(_is_of_the_application)
+
+
+def _is_of_the_application(record: logging.LogRecord) -> bool:
+    return _STREAM not in record.getMessage()
 
 
 class _Refreshing:

@@ -86,6 +86,7 @@ def serve(outfit: Outfit, slot: int, channel: socket.socket, board: int) -> int:
     def load() -> Loaded:
         privileges.settle(outfit.settings.workers, slot, outfit.generation)  # before there is any thread
         become_user(outfit)
+        _see_what_was_saved(outfit)
         loaded = load_all(outfit.settings)
         loaded.hooks.call("on_boot", outfit.context(slot))
         return replace(loaded, application=_refreshing(loaded.application, outfit))
@@ -148,13 +149,22 @@ def become_user(outfit: Outfit) -> None:
     privileges.become(outfit.settings.workers, lambda: forking.die_with(outfit.master))
 
 
+def _see_what_was_saved(outfit: Outfit) -> None:
+    """Import, in development, no byte code of older sources."""
+    if outfit.settings.reload.enabled:
+        from srvctl.dev.bytecode import distrust_fresh_files  # noqa: PLC0415 - not for a service
+
+        distrust_fresh_files()
+
+
 def _refreshing(application: Application, outfit: Outfit) -> Application:
     """Return the application, in development with pages that reload themselves."""
     reload = outfit.settings.reload
     if not (reload.enabled and reload.browser):
         return application
-    from srvctl.dev.browser import refreshing  # noqa: PLC0415 - not for a service
+    from srvctl.dev.browser import keep_out_of_access_log, refreshing  # noqa: PLC0415 - not for a service
 
+    keep_out_of_access_log()
     return refreshing(application, outfit.generation)
 
 
