@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from srvctl.supervisor.orphans import Orphans, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 
@@ -22,8 +23,9 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts processes that wait for ever."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(*, own_session: bool = False) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen(["sleep", "1000"], start_new_session=own_session))
+    def begin(*, own_session: bool = False, pass_fds: Collection[int] = ()) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(["sleep", "1000"], start_new_session=own_session, pass_fds=pass_fds)
+        started.append(process)
         return started[-1]
 
     yield begin
@@ -45,6 +47,23 @@ def test_who_is_unknown_is_killed_and_who_is_known_or_has_a_session_of_its_own_i
     assert daemon.poll() is None
 
 
+def test_the_resource_tracker_goes_last_and_by_itself(start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """It removes what others have left in /dev/shm once nobody can use it any more."""
+    reader, writer = os.pipe()
+    code = f"from multiprocessing.resource_tracker import main; main({reader})"
+    tracker = subprocess.Popen([sys.executable, "-c", code], pass_fds=[reader])
+    os.close(reader)
+    user = start(pass_fds=[writer])
+    os.close(writer)
+    orphans = Orphans(lambda pid: pid not in {user.pid, tracker.pid})
+    orphans.expect()
+    due = orphans.next_deadline()
+    assert due is not None
+    orphans.expire(due)
+    assert user.wait(10) == -9
+    assert tracker.wait(10) == 0
+
+
 def test_they_have_a_while_to_end_by_themselves(start: Callable[..., subprocess.Popen[bytes]]) -> None:
     orphan = start()
     orphans = Orphans(lambda pid: pid != orphan.pid)
@@ -57,4 +76,7 @@ def test_they_have_a_while_to_end_by_themselves(start: Callable[..., subprocess.
     assert orphan.poll() is None
     orphans.expire(due)
     assert orphan.wait(10) == -9
+    due = orphans.next_deadline()  # it may have left others
+    assert due is not None
+    orphans.expire(due)
     assert orphans.next_deadline() is None
