@@ -18,6 +18,7 @@ MAX_LINE: Final = 2 * 1024 * 1024
 #: Longest text field, in characters, that a sender puts into a message; a traceback keeps its end, which
 #: names the error.
 MAX_TEXT: Final = 48 * 1024
+_CUT: Final = "\n[...]\n"
 
 
 class ChannelError(ValueError):
@@ -169,13 +170,16 @@ _FIELDS: Final = {
 
 
 def encode(message: Message) -> bytes:
-    """Return the line that carries a message; long texts lose their beginning."""
+    """Return the line that carries a message; long texts lose their middle."""
     values = {key: _shorten(value) for key, value in asdict(message).items()}
     return json.dumps({"type": _NAMES[type(message)], **values}).encode() + b"\n"
 
 
 def _shorten(value: object) -> object:
-    return value[-MAX_TEXT:] if isinstance(value, str) else value
+    if not isinstance(value, str) or len(value) <= MAX_TEXT:
+        return value
+    head = MAX_TEXT // 4  # of a traceback, the beginning says where, the end what
+    return value[:head] + _CUT + value[head + len(_CUT) - MAX_TEXT :]
 
 
 def decode(line: bytes) -> Message:

@@ -52,7 +52,7 @@ def _import(name: str, failure: str) -> Any:
     except SystemExit as leaving:
         text = f'{failure} Importing "{name}" ended the process with sys.exit({leaving.code!r}).'
         raise AppError(text, format_user_traceback(leaving)) from None
-    except Exception as error:  # noqa: BLE001 - whatever a module raises
+    except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt, too
         raise _failed(name, failure, error) from None
 
 
