@@ -77,6 +77,7 @@ class Assembly:
         self._belongings = belongings
         self._pid = os.getpid()
         self._poller = Poller(inbox)
+        self._outlives_terminal = inbox.is_to_outlive_terminal
         self._staff = Staff()
         self._oom = OomWatch()
         self._admin: Admin | None = None
@@ -212,7 +213,9 @@ class Assembly:
             self._generations.close(unlink=False)
 
         service = Service(self._settings, self._instance)
-        self._developing = Developing(service, self._belongings, self._poller, leave, warm)
+        self._developing = Developing(
+            service, self._belongings, self._poller, leave, warm, outlives_terminal=self._outlives_terminal
+        )
 
     def _effects(self) -> Effects:
         lives = Lives(
@@ -269,9 +272,9 @@ class Assembly:
     def _take_spare(self, generation: Generation, place: Place) -> int | None:
         return self._developing.become_worker(generation, place) if self._developing is not None else None
 
-    def _worker_ended(self) -> None:
+    def _worker_ended(self, cause: str) -> None:
         if self._developing is not None:
-            self._developing.worker_ended()
+            self._developing.worker_ended(cause)
 
     # -- in a child ------------------------------------------------------------------------------------
 

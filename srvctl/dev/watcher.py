@@ -33,7 +33,7 @@ _PAUSE: Final = 0.1  #: seconds after which notices that broke are replaced
 _COARSE: Final = 0.02  #: seconds by which times of files may be behind the clock
 
 
-def live(settings: ReloadSettings, app_dir: str, files: Sequence[str], out: int) -> int:
+def live(settings: ReloadSettings, app_dir: str, files: Sequence[str], out: int, since: float) -> int:
     """Watch until nobody reads any more; return the exit code.
 
     Args:
@@ -41,6 +41,7 @@ def live(settings: ReloadSettings, app_dir: str, files: Sequence[str], out: int)
         app_dir: The directory of the application; empty for the current one.
         files: Further files that matter; told by the names they have here.
         out: Where to write.
+        since: Seconds since the epoch; what has changed from then on is told.
     """
     cwd = os.getcwd()  # noqa: PTH109 - strings all the way, for thousands of paths
     patterns = make_patterns(
@@ -53,7 +54,7 @@ def live(settings: ReloadSettings, app_dir: str, files: Sequence[str], out: int)
         files=files,
     )
     with contextlib.suppress(BrokenPipeError):
-        Watcher(patterns, settings.delay, cwd, out).run()
+        Watcher(patterns, settings.delay, cwd, out).run(since)
     return 0
 
 
@@ -78,13 +79,19 @@ class Watcher:
         self._plan: dict[str, bool] = {}
         self._notices = self._arm()
 
-    def run(self) -> None:
+    def run(self, since: float | None = None) -> None:
         """Tell what changes until nobody reads.
+
+        Args:
+            since: Tell first what has changed from then on, in seconds since the epoch.
 
         Raises:
             BrokenPipeError: Nobody reads.
         """
         self._tell(watching=list(self._patterns.roots))
+        missed = self._changed_since(since) if since is not None else set()
+        if missed:
+            self._tell(changed=sorted(map(self._name, missed)))
         while True:
             known = time.time()
             try:
@@ -133,12 +140,15 @@ class Watcher:
     def _repair(self, known: float) -> set[Change]:
         """Have other notices; return what has changed since, which those that broke may have kept."""
         time.sleep(_PAUSE)
-        seen = self._renew()
-        with contextlib.suppress(FileNotFoundError):  # somebody saves right now: that is told
-            for path in files_in(self._plan, self._patterns):
-                if os.stat(path).st_ctime > known - _COARSE:  # noqa: PTH116
-                    seen.add((False, path))
-        return seen
+        return self._renew() | {(False, path) for path in self._changed_since(known - _COARSE)}
+
+    def _changed_since(self, moment: float) -> set[str]:
+        found = set()
+        for path in files_in(self._plan, self._patterns):
+            with contextlib.suppress(FileNotFoundError):  # somebody saves right now: that is told
+                if os.stat(path).st_ctime > moment:  # noqa: PTH116
+                    found.add(path)
+        return found
 
     def _renew(self) -> set[Change]:
         """Watch what is there now; return what has changed meanwhile."""

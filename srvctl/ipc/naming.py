@@ -9,6 +9,8 @@ from typing import Final
 MASTER: Final = "srvctl"
 MOLD: Final = "srvctl-mold"
 WORKER: Final = "srvctl-worker"
+SPARE: Final = "srvctl-spare"  #: becomes a worker
+WATCHER: Final = "srvctl-watcher"
 
 _PR_SET_NAME: Final = 15  # prctl(2): at most 15 bytes
 

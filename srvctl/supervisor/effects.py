@@ -75,7 +75,7 @@ class Effects:
         logger: Where the master writes its lines.
         admin: The control socket, where there is one.
         on_commit: Is told which generation was accepted.
-        on_death: Is told that a worker has ended.
+        on_death: Is told that a worker has ended, and how.
         upgrade: Has the installed srvctl take over.
     """
 
@@ -91,7 +91,7 @@ class Effects:
         logger: logging.Logger,
         admin: Admin | None,
         on_commit: Callable[[Generation], None],
-        on_death: Callable[[], None],
+        on_death: Callable[[str], None],
         upgrade: Callable[[], Event | None],
     ) -> None:
         self._staff = staff
@@ -235,10 +235,10 @@ class Effects:
 
     def _tell_others(self, action: Record | Progress | Reply | Announce | Log) -> None:
         match action:
-            case Record(worker=worker):
+            case Record(worker=worker, cause=cause):
                 self._obituaries.write(action, self._staff.workers[worker].board)
                 self._staff.dismiss(worker)
-                self._on_death()
+                self._on_death(cause)
             case Progress(client=client, text=text):
                 if self._admin is not None:
                     self._admin.progress(client, text)

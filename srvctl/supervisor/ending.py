@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: Seconds in which a second request to stop is the echo of the first: a launcher that passes signals on
 #: (timeout, make, a container's init) sends again what the terminal sent to the whole process group.
 _ECHO: Final = 0.1
+_KEY: Final = "SIGINT"
 
 
 class Ending:
@@ -73,8 +74,13 @@ class Ending:
             state.phase = Phase.LEAVING
             state.orders.give(Announce(Milestone.STOPPING))
         else:
-            state.orders.info(f"Received {event.by}, stopping.")
+            hint = " Press CTRL+C again to end at once." if self._is_for_person(event) else ""
+            state.orders.info(f"Received {event.by}, stopping.{hint}")
             self.begin(ExitCode.OK)
+
+    def _is_for_person(self, event: StopAsked) -> bool:
+        """Return whether somebody has pressed a key and may have to wait."""
+        return event.by == _KEY and self._state.policy.is_development and bool(self._state.roster.workers)
 
     def begin(self, code: ExitCode) -> None:
         """Have every worker drain.

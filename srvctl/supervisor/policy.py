@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _HAS_ADOPTION: Final = sys.platform.startswith("linux")
 #: What a worker has beyond its own timeouts before the master kills it.
 _LAST_LINES: Final = 4.0
+#: The same where somebody waits for it, before a terminal.
+_LAST_LINES_OF_DEVELOPMENT: Final = 1.0
 #: Between two looks at the boards where nothing has to be noticed sooner. More often would keep the CPU of
 #: an idle machine from resting.
 _SELDOM: Final = 5.0
@@ -125,7 +127,7 @@ def policy_of(settings: Settings, count: int) -> FleetPolicy:
         drain=timeouts.graceful_shutdown
         + timeouts.lifespan_shutdown
         + _time_of(settings.hooks)
-        + _LAST_LINES,
+        + (_LAST_LINES_OF_DEVELOPMENT if settings.reload.enabled else _LAST_LINES),
         term=timeouts.lifespan_shutdown,
         max_surge=workers.max_surge,
         preload=workers.preload != "off" and _HAS_ADOPTION,

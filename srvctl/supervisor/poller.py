@@ -64,6 +64,8 @@ class Poller:
         self._selector.register(inbox, selectors.EVENT_READ)
         self._children: list[Child] = []
         self._clocks: list[Clock] = []
+        #: Says what a signal asks of the fleet.
+        self.meaning_of: Callable[[signal.Signals], Event | None] = MEANINGS.get
 
     # -- what is waited for ----------------------------------------------------------------------------
 
@@ -107,8 +109,9 @@ class Poller:
         # workers that leave on their own. What a worker said comes before the news of its death.
         signals = self._inbox.take_nowait()
         for number in signals:
-            if number in MEANINGS:
-                yield MEANINGS[number]
+            meaning = self.meaning_of(number)
+            if meaning is not None:
+                yield meaning
         for key, mask in ready:
             # An event before this one may have had the source closed, and another opened in its place.
             if key.data is not None and self._selector.get_map().get(key.fd) == key:

@@ -45,6 +45,8 @@ class SignalInbox:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         # A full socket loses only repetitions: thousands are unread, and one SIGCHLD reaps all.
+        #: Whether who started this process wants it to outlive its terminal (nohup(1)).
+        self.is_to_outlive_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in (*MEANINGS, *_RESERVED, signal.SIGCHLD):
             signal.signal(number, _enqueued_by_the_interpreter)

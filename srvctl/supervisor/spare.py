@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Seconds from the use of one to the next: the worker it became is to have the CPU first.
 _PAUSE: Final = 0.5
+#: Seconds after which another one is tried where one was killed, or could not be made. Workers are forked
+#: from the master meanwhile, and take longer.
+_LONG_PAUSE: Final = 5.0
 
 
 class Spare:
@@ -75,18 +78,19 @@ class Spare:
         if self._due is not None and self._due <= now:
             try:
                 self._keep(self._start())
-            except OSError:  # then workers are forked from the master, and take longer
-                self._due = None
+            except OSError:
+                self._due = now + _LONG_PAUSE
 
     def last_words(self) -> Iterator[Event]:
         """Say nothing."""
         yield from ()
 
     def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - as `poller.Child.ended`
-        """Note that somebody killed it; workers are forked from the master then."""
+        """Note that somebody killed it, and have another one later."""
         if self._warm is not None:
             self._warm.channel.close()
             self._warm = None
+            self._due = time.monotonic() + _LONG_PAUSE
         yield from ()
 
     def _keep(self, warm: Warm) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("srvctl.error")
 
 _CHUNK: Final = 65536
-_PAUSE: Final = 5.0  #: seconds until a watcher that has ended is replaced
+_PAUSE: Final = 2.0  #: seconds until a watcher that has ended is replaced
+_UNTOLD: Final = 1.0  #: seconds before its end of which one may not have told everything
 
 
 class Watching:
@@ -31,11 +32,12 @@ class Watching:
 
     Args:
         poller: Reads what it says, and waits for it.
-        start: Forks it; is given the descriptor to write to, returns its process id.
+        start: Forks it; is given the descriptor to write to, and for how many seconds up to now it is to
+            tell what has changed; returns its process id.
         settings_file: What it is called when the file with the settings has changed; empty without one.
     """
 
-    def __init__(self, poller: Poller, start: Callable[[int], int], settings_file: str) -> None:
+    def __init__(self, poller: Poller, start: Callable[[int, float], int], settings_file: str) -> None:
         self.pid: int | None = None
         self._poller = poller
         self._start = start
@@ -43,6 +45,7 @@ class Watching:
         self._pipe: int | None = None
         self._rest = b""
         self._due: float | None = None
+        self._told_until = time.monotonic()
         poller.add_clock(self)
         self._begin()
 
@@ -92,6 +95,7 @@ class Watching:
         logger.warning(
             "The process that watches files ended (%s); another one starts in %g s.", cause, _PAUSE
         )
+        self._told_until = time.monotonic() - _UNTOLD
         self._due = time.monotonic() + _PAUSE
         yield from ()
 
@@ -106,7 +110,7 @@ class Watching:
             return
         os.set_blocking(reader, False)
         try:
-            self.pid = self._start(writer)
+            self.pid = self._start(writer, time.monotonic() - self._told_until)
         except OSError as error:
             os.close(reader)
             self._refused(error)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+from pathlib import Path
 from signal import SIGINT, SIGKILL
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import psutil
 import pytest
 
+from tests.support.client import Connection
+from tests.support.private import PrivateDirectories
 from tests.support.server import ServerProcess
-from tests.support.server_waits import wait_gone
+from tests.support.server_waits import PATIENCE, Lines, wait_gone
+from tests.support.supervised import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 APP = """
 import asyncio, os
@@ -53,7 +62,9 @@ def main(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(main: Path) -> Iterator[ServerProcess]:
-    with ServerProcess("main:app", "--reload", "--reload-grace", "0.3", cwd=main.parent) as server:
+    cached = {"PYTHONDONTWRITEBYTECODE": ""}  # as with those who develop
+    flags = ("--reload", "--reload-browser", "--reload-grace", "0.3")
+    with ServerProcess("main:app", *flags, cwd=main.parent, env=cached) as server:
         server.wait_line("Will watch for changes")
         yield server
 
@@ -66,6 +77,7 @@ def test_what_is_saved_is_served_by_a_new_process_and_the_old_one_ends(
     server: ServerProcess, main: Path
 ) -> None:
     (before,) = server.workers()
+    assert server.get("/__srvctl__/reload.js").status == 200
     write(main, "two")
     wait_text(server, "two")
     server.wait_line(r"Detected changes in 'main\.py'\. Reloading\.\.\.")
@@ -74,6 +86,8 @@ def test_what_is_saved_is_served_by_a_new_process_and_the_old_one_ends(
     wait_text(server, "six")
     server.signal(SIGINT)
     assert server.wait_exit() == 0
+    assert server.lines('"GET / HTTP/1.1" 200')
+    assert not server.lines("__srvctl__")
 
 
 def test_code_that_does_not_work_is_shown_in_the_log_and_the_old_code_answers(
@@ -143,9 +157,12 @@ def test_a_response_without_end_holds_up_neither_new_code_nor_the_end(
 def test_what_a_worker_has_started_does_not_outlive_its_code(main: Path) -> None:
     pool = (
         "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import shared_memory\n"
+        "shared = shared_memory.SharedMemory(create=True, size=10)\n"
         "pool = ProcessPoolExecutor(2)\n"
         "tasks = [pool.submit(print, number) for number in range(2)]\n"
         "[task.result() for task in tasks]\n"
+        "print('shared:', shared.name, flush=True)\n"
     )
     write(main, "one", pool)
     with ServerProcess("main:app", "--reload", cwd=main.parent) as server:
@@ -153,10 +170,13 @@ def test_what_a_worker_has_started_does_not_outlive_its_code(main: Path) -> None
         (worker,) = server.workers()
         started = psutil.Process(worker).children(recursive=True)
         assert started
+        shared = Path("/dev/shm") / server.stdout.wait("shared: (.*)")[1][1]
+        assert shared.exists() or sys.platform != "linux"
         write(main, "two")
         wait_text(server, "two")
         for process in started:
             wait_gone(process.pid)
+        assert not shared.exists()
 
 
 def test_settings_and_variables_that_are_saved_are_obeyed(main: Path) -> None:
@@ -177,10 +197,92 @@ def test_settings_and_variables_that_are_saved_are_obeyed(main: Path) -> None:
         assert server.get().text == "goodbye"
 
 
-def test_a_watcher_that_dies_is_replaced(server: ServerProcess, main: Path) -> None:
+def test_a_watcher_that_dies_is_replaced_and_misses_nothing(server: ServerProcess, main: Path) -> None:
     watcher = int(server.wait_line(r"Started reloader process \[(\d+)\]")[1])
     os.kill(watcher, SIGKILL)
     server.wait_line("The process that watches files ended")
-    server.wait_line("Will watch for changes", count=2)
     write(main, "two")
     wait_text(server, "two")
+    server.wait_line("Will watch for changes", count=2)
+    write(main, "three")
+    wait_text(server, "three")
+
+
+def test_a_debugger_leaves_the_terminal_as_it_was_and_a_closed_terminal_is_the_end(main: Path) -> None:
+    stops = (
+        "served = app\n"
+        "async def app(scope, receive, send):\n"
+        "    if scope['path'] == '/stop': breakpoint()\n"
+        "    await served(scope, receive, send)\n"
+    )
+    write(main, "one", stops)
+    flags = ("--reload", "--reload-grace", "0")
+    with on_terminal("main:app", *flags, cwd=main.parent) as (process, screen, log):
+        _, running = log.wait(r"running on http://127\.0\.0\.1:(\d+)")
+        log.wait("Will watch for changes")
+        with Connection(("127.0.0.1", int(running[1]))) as client:
+            client.send_get("/stop")
+            wait_screen(screen, b"(Pdb) ")
+            os.write(screen, b"p 6 * 7\r")
+            wait_screen(screen, b"\n42")
+            wait_until(lambda: not is_echoing(screen), "the debugger shows itself what is typed")
+            write(main, "two")
+            log.wait("did not end within 1 s; killing it")
+        log.wait("Reload done")
+        wait_until(lambda: is_echoing(screen), "the terminal is as it was")
+        master = psutil.Process(process.pid)
+        processes = [master, *master.children()]
+        os.close(screen)
+        log.wait("Received SIGHUP, the terminal is gone, stopping")
+        assert process.wait(PATIENCE) == 0
+        assert not psutil.wait_procs(processes, PATIENCE)[1]
+
+
+#: Makes the terminal that stdin is the one that signals come from.
+_ON_TERMINAL: Final = (
+    "import fcntl, os, sys, termios; "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'srvctl', 'run', *sys.argv[1:]])"
+)
+
+
+@contextlib.contextmanager
+def on_terminal(*arguments: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Lines]]:
+    """Run srvctl on a terminal of its own; yield it, what is typed into and shown, and its log.
+
+    The test closes the screen.
+    """
+    screen, terminal = pty.openpty()
+    directories = PrivateDirectories()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ON_TERMINAL, *arguments, "--bind", "127.0.0.1:0"],
+        cwd=cwd,
+        env={**os.environ, **directories.environ},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    assert process.stderr is not None
+    log = Lines(process.stderr, "stderr")
+    try:
+        yield process, screen, log
+    finally:
+        process.kill()
+        process.wait()
+        log.wait_end()
+        directories.remove()
+
+
+def is_echoing(screen: int) -> bool:
+    return bool(termios.tcgetattr(screen)[3] & termios.ECHO)
+
+
+def wait_screen(screen: int, text: bytes) -> None:
+    """Wait until the terminal shows a text."""
+    shown, poll = b"", select.poll()
+    poll.register(screen, select.POLLIN)
+    while text not in shown:
+        assert poll.poll(PATIENCE * 1000), shown
+        shown += os.read(screen, 4096)

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 _CHILD = """
-import resource, sys
+import resource, sys, time
 import watchfiles
 from srvctl.dev.watcher import live
 from srvctl.ipc.forking import reset_signals
 from srvctl.settings.groups import ReloadSettings
 
-settings, app_dir, files, descriptors = eval(sys.argv[1])
+settings, app_dir, files, descriptors, since = eval(sys.argv[1])
 reset_signals()
 if descriptors:
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
-sys.exit(live(ReloadSettings(**settings), app_dir, files, 1))
+sys.exit(live(ReloadSettings(**settings), app_dir, files, 1, since or time.time()))
 """
 
 
@@ -99,9 +99,14 @@ class Watching:
 
 
 def start(
-    cwd: Path, settings: dict[str, object] | None = None, *files: str, app_dir: str = "", descriptors: int = 0
+    cwd: Path,
+    settings: dict[str, object] | None = None,
+    *files: str,
+    app_dir: str = "",
+    descriptors: int = 0,
+    since: float = 0.0,
 ) -> subprocess.Popen[bytes]:
-    arguments = repr((settings or {}, app_dir, files, descriptors))
+    arguments = repr((settings or {}, app_dir, files, descriptors, since))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("WATCHFILES_")}
     return subprocess.Popen(
         [sys.executable, "-c", _CHILD, arguments], cwd=cwd, stdout=subprocess.PIPE, env=environ
@@ -110,9 +115,14 @@ def start(
 
 @contextlib.contextmanager
 def watching(
-    cwd: Path, settings: dict[str, object] | None = None, *files: str, app_dir: str = "", descriptors: int = 0
+    cwd: Path,
+    settings: dict[str, object] | None = None,
+    *files: str,
+    app_dir: str = "",
+    descriptors: int = 0,
+    since: float = 0.0,
 ) -> Iterator[Watching]:
-    with start(cwd, settings, *files, app_dir=app_dir, descriptors=descriptors) as process:
+    with start(cwd, settings, *files, app_dir=app_dir, descriptors=descriptors, since=since) as process:
         child = Watching(process, cwd)
         try:
             yield child
@@ -170,6 +180,18 @@ def test_a_file_that_goes_and_comes_back_at_once_is_one_change(child: Watching) 
     assert child.until_now() == [["main.py"]]
     child.write("main.py")
     assert "main.py" in itertools.chain(*child.until_now())
+
+
+def test_what_was_saved_before_it_watched_is_told(tmp_path: Path) -> None:
+    (tmp_path / "old.py").touch()
+    since = (tmp_path / "old.py").stat().st_ctime
+    (tmp_path / "new.py").touch()
+    with watching(tmp_path, since=since - 1) as child:
+        assert child.wait("changed") == ["new.py", "old.py"]
+    with watching(tmp_path, since=since + 60) as child:
+        assert child.wait("watching")
+        child.write("old.py")
+        assert child.wait("changed") == ["old.py"]
 
 
 def is_told_once(child: Watching, save: Callable[[], None]) -> bool:
