@@ -139,9 +139,9 @@ def test_a_version_that_cannot_take_over_is_refused(
         "not on this machine": {"launch.py": raises},
         "does not understand workers of 0.1.0 .channel.": {"ipc/channel.py": "\nVERSION = 2\n"},
         "does not know how to take over": {"cli/successor.py": "\nsucceed = lambda *_: 0\n"},
-        r"did not say within 3 s \(timeouts.boot\)": {"cli/running.py": "\nimport time\ntime.sleep(600)\n"},
+        r"did not say within 5 s \(timeouts.boot\)": {"cli/running.py": "\nimport time\ntime.sleep(600)\n"},
     }
-    with server(tmp_path, releases, control, "--timeout-boot", "3") as web:
+    with server(tmp_path, releases, control, "--timeout-boot", "5") as web:
         workers, opened = web.workers(), descriptors(web.pid)
         for number, (reason, changes) in enumerate(broken.items(), start=1):
             releases.install(f"0.2.{number}", changes)
