@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.logs.access.log import AccessLog
 from srvctl.logs.access.record import AccessRecord
-from srvctl.logs.setup import configure
+from srvctl.logs.setup import Wanted, configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def uvicorns_way() -> Callable[[], None]:
 
 def our_way(text: str) -> Callable[[], None]:
     """Return what logs a request in this format."""
-    configure("info", use_colors=False, access=True, access_format=text)
+    configure(Wanted(level="info", use_colors=False, access_format=text))
     access = AccessLog(NoLoop())
     clock = time.monotonic if access.needs_times else None
     write = access.log
