@@ -216,6 +216,7 @@ class Assembly:
         self._developing = Developing(
             service, self._belongings, self._poller, leave, warm, outlives_terminal=self._outlives_terminal
         )
+        self._developing.begin()  # when it is known, and so abandoned in the child
 
     def _effects(self) -> Effects:
         lives = Lives(

@@ -70,6 +70,10 @@ class Developing:
         if not outlives_terminal:
             poller.meaning_of = self._meaning_of
 
+    def begin(self) -> None:
+        """Watch the files."""
+        self._watching.begin()
+
     def become_worker(self, generation: Generation, place: Place) -> int | None:
         """Make a worker of the process that is at hand; return its id, or None if there is none."""
         warm = self._spare.take()

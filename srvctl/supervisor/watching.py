@@ -47,7 +47,29 @@ class Watching:
         self._due: float | None = None
         self._told_until = time.monotonic()
         poller.add_clock(self)
-        self._begin()
+
+    def begin(self) -> None:
+        """Start the child, or another one; if that fails, try again later."""
+        self._due = None
+        try:
+            reader, writer = os.pipe()
+        except OSError as error:
+            self._refused(error)
+            return
+        os.set_blocking(reader, False)
+        self._pipe, self._rest = reader, b""  # before the fork, so that the child abandons its copy
+        try:
+            self.pid = self._start(writer, time.monotonic() - self._told_until)
+        except OSError as error:
+            self._pipe = None
+            os.close(reader)
+            self._refused(error)
+            return
+        finally:
+            os.close(writer)
+        self._poller.watch(reader, lambda _mask: self.last_words())
+        self._poller.adopt(self)
+        logger.info("Started reloader process [%d] using WatchFiles", self.pid)
 
     def close(self) -> None:
         """Watch no more, and wait until the child is gone: it has nothing to finish."""
@@ -73,7 +95,7 @@ class Watching:
     def expire(self, now: float) -> None:
         """Start another one, if it is time."""
         if self._due is not None and self._due <= now:
-            self._begin()
+            self.begin()
 
     def last_words(self) -> Iterator[Event]:
         """Return what it says."""
@@ -100,27 +122,6 @@ class Watching:
         yield from ()
 
     # -- steps -----------------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
-        self._due = None
-        try:
-            reader, writer = os.pipe()
-        except OSError as error:
-            self._refused(error)
-            return
-        os.set_blocking(reader, False)
-        try:
-            self.pid = self._start(writer, time.monotonic() - self._told_until)
-        except OSError as error:
-            os.close(reader)
-            self._refused(error)
-            return
-        finally:
-            os.close(writer)
-        self._pipe, self._rest = reader, b""
-        self._poller.watch(reader, lambda _mask: self.last_words())
-        self._poller.adopt(self)
-        logger.info("Started reloader process [%d] using WatchFiles", self.pid)
 
     def _refused(self, error: OSError) -> None:
         logger.warning("Files are not watched: %s; trying again in %g s.", error.strerror, _PAUSE)

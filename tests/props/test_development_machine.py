@@ -1,6 +1,7 @@
 """The fleet in development, against a world that does what it likes: it never ends by itself.
 
-Whatever happens, somebody answers in the end: the newest code that works, or a stand-in that shows why none does.
+Whatever happens, somebody answers in the end: the newest code that works, or a stand-in that shows why none
+does.
 """
 
 from __future__ import annotations
