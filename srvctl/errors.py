@@ -2,6 +2,7 @@
 
 SrvctlError
 ├── UsageError         the command line makes no sense            exit 2
+│   └── TargetError    nothing can be imported by this name       exit 3, as for what is not found
 ├── ConfigError        a setting is wrong; names its source       exit 78
 ├── BindError          a socket could not be opened               exit 3
 ├── AlreadyRunning     another srvctl has the pid file or name    exit 5
@@ -51,6 +52,12 @@ class UsageError(SrvctlError):
     """The command line makes no sense."""
 
     exit_code = ExitCode.USAGE
+
+
+class TargetError(UsageError):
+    """What the command line calls the application can name nothing; it ends like one that is not found."""
+
+    exit_code = ExitCode.NEVER_UP
 
 
 class ConfigError(SrvctlError):

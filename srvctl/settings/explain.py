@@ -70,5 +70,5 @@ def _wrong_form(setting: Setting, given: Given, value: object) -> Problem | None
             if setting.kind is Kind.LIST and given.origin.source in (Source.ENVIRONMENT, Source.FOREIGN):
                 hint = ' (a list with spaces in it is written as JSON: ["...", "..."])'
             shown = "the value" if setting.option.is_secret else quote(item)
-            return Problem.at(given.origin, setting.key, f"{shown} {error}{hint}")
+            return Problem.at(given.origin, setting.key, f"{shown} {error}{hint}", key=setting.key)
     return None

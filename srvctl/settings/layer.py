@@ -63,15 +63,22 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: one line of the error message."""
+    """One thing that is wrong: one line of the error message.
+
+    Attributes:
+        origin: Where.
+        line: What, and what would be right.
+        key: The setting, where its value is at fault.
+    """
 
     origin: Origin
     line: str
+    key: str = ""
 
     @classmethod
-    def at(cls, origin: Origin, *parts: str) -> Self:
+    def at(cls, origin: Origin, *parts: str, key: str = "") -> Self:
         """Make the problem ``place: part: part``."""
-        return cls(origin, ": ".join((origin.place, *parts)))
+        return cls(origin, ": ".join((origin.place, *parts)), key)
 
 
 @dataclass(slots=True)

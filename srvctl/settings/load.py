@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.errors import ConfigError, UsageError, printable
+from srvctl.errors import ConfigError, TargetError, UsageError, printable
 from srvctl.settings.catalog import catalog, groups
 from srvctl.settings.conflicts import keep_one_worker
 from srvctl.settings.explain import validated
@@ -88,6 +88,7 @@ def raise_all(problems: list[Problem]) -> None:
     """Raise one error for all problems; none raises nothing.
 
     Raises:
+        TargetError: The only mistake is what the command line calls the application.
         UsageError: Every mistake is on the command line.
         ConfigError: A mistake is elsewhere.
     """
@@ -97,5 +98,6 @@ def raise_all(problems: list[Problem]) -> None:
     ordered = sorted(problems, key=lambda p: (_PRECEDENCE.index(p.origin.source), p.origin.line or 0))
     message = "\n".join(printable(problem.line) for problem in ordered)
     if all(problem.origin.source is Source.COMMAND_LINE for problem in problems):
-        raise UsageError(message)
+        is_target = all(problem.key == "app.target" for problem in problems)
+        raise (TargetError if is_target else UsageError)(message)
     raise ConfigError(message)

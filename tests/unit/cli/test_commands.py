@@ -137,7 +137,7 @@ def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatc
             ExitCode.USAGE,
             "nothing to serve: give APP (module:attribute) or -c FILE with [app] target",
         ),
-        (["run", "main"], ExitCode.USAGE, 'APP: app.target: "main" is not of the form module:attribute; '),
+        (["run", "main"], ExitCode.NEVER_UP, 'APP: app.target: "main" is not of the form module:attribute; '),
         (["run", "a:b", "--port", "x"], ExitCode.USAGE, '--port: server.port: "x" is not a whole number; '),
         (
             ["run", "a:b", "--uds", "x", "--port", "1"],
