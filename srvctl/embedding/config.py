@@ -22,6 +22,7 @@ from srvctl.embedding.leaving import leave
 from srvctl.embedding.refusing import refuse_for_any
 from srvctl.embedding.translating import layer_of, settings_of
 from srvctl.errors import AppError, BindError, SrvctlError, UsageError
+from srvctl.logs.announcing import announce
 from srvctl.logs.dictionary import LOGGING_CONFIG
 from srvctl.settings.layer import Given, Origin, Source
 
@@ -298,7 +299,7 @@ class Config:
         first, *others = listeners
         for other in others:
             other.socket.close()
-        logger.info("Srvctl running on %s (Press CTRL+C to quit)", first.url)
+        announce(logger, first.url)
         first.socket.set_inheritable(True)
         return first.socket
 

@@ -25,6 +25,7 @@ from srvctl.embedding.tls import tls_of
 from srvctl.embedding.views import LifespanState, ServerState
 from srvctl.embedding.wish import Wish
 from srvctl.errors import AppError, SrvctlError
+from srvctl.logs.announcing import announce
 from srvctl.worker.drain import LAST_STEP
 from srvctl.worker.serving import Serving
 
@@ -311,7 +312,7 @@ class Server:
         self.started = True
         if sockets is None:
             for listener in listeners:
-                logger.info("Srvctl running on %s (Press CTRL+C to quit)", listener.url)
+                announce(logger, listener.url)
 
     def _close_listeners(self, sockets: list[socket.socket] | None) -> None:
         for server in self.servers:

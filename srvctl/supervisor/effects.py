@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.ipc.channel import DrainAsked, ProbeAsked, encode
 from srvctl.ipc.scoreboard import DUMP_SIGNAL
+from srvctl.logs.announcing import announce
 from srvctl.supervisor.actions import (
     Announce,
     Apologize,
@@ -254,7 +255,7 @@ class Effects:
         match milestone:
             case Milestone.READY:
                 for listener in self._generations:
-                    self._logger.info("Srvctl running on %s (Press CTRL+C to quit)", listener.url)
+                    announce(self._logger, listener.url)
                 self._notifier.ready("Serving.")
             case Milestone.RELOADING:
                 self._notifier.reloading(time.monotonic_ns() // 1000)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 
+from srvctl.logs.announcing import announce
 from srvctl.logs.setup import LEVELS, TRACE, Wanted, configure
 
 
@@ -277,3 +278,12 @@ def test_setting_up_again_closes_what_was_opened_before(tmp_path: Path) -> None:
     links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
     assert [link.readlink() for link in links if link.readlink() in files] == [files[1]]
     configure(Wanted())
+
+
+def test_the_address_stands_out_on_a_terminal(set_up: SetUp) -> None:
+    plain = set_up().err
+    announce(logging.getLogger("srvctl.error"), "http://127.0.0.1:80")
+    assert plain.getvalue() == "INFO:     Srvctl running on http://127.0.0.1:80 (Press CTRL+C to quit)\n"
+    colored = set_up(use_colors=True).err
+    announce(logging.getLogger("srvctl.error"), "http://127.0.0.1:80")
+    assert "running on \x1b[1mhttp://127.0.0.1:80\x1b[0m (Press" in colored.getvalue()
