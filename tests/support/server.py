@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 BASIC: Final = "tests.support.apps.basic:app"
 _ROOT: Final = Path(__file__).parents[2]
-_RUNNING: Final = r"Srvctl running on (?:(https?://\S+:(\d+))|unix socket (\S+)) \(Press CTRL\+C to quit\)"
+_BOLD: Final = r"(?:\x1b\[\dm)?"  #: and its end, where the log is coloured
+_RUNNING: Final = (
+    rf"Srvctl running on {_BOLD}(?:(https?://\S+:(\d+))|unix socket (\S+?)){_BOLD} \(Press CTRL\+C to quit\)"
+)
 #: What the caller's shell may have set, and what would then decide instead of the test.
 _SETTINGS: Final = (
     "SRVCTL_",
