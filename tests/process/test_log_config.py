@@ -100,6 +100,7 @@ def test_a_file_made_for_uvicorn_changes_with_a_reload(tmp_path: Path) -> None:
         file.write_text(yaml.safe_dump({**starred("two"), "disable_existing_loggers": True}))
         server.signal(signal.SIGHUP)
         server.wait_line(r"^two INFO: +Reload done")
+        server.wait_line(r"^one INFO: +Finished worker process")  # until then it may answer, too
         server.get("/plain")
 
         file.write_text("version: 1\nroot: {handlers: [nobody]}\n")
