@@ -168,6 +168,7 @@ def test_a_reload_brings_what_is_in_the_file_of_variables(tmp_path: Path) -> Non
         file.write_text("SITE_NUMBER=2\n")
         running.process.send_signal(signal.SIGHUP)
         running.stderr.wait(r"Reload done")
+        running.stderr.wait(r"Finished worker process", count=2)  # until then the old ones may answer
         assert ask(port) == 2
         running.process.send_signal(signal.SIGTERM)
         assert running.wait_exit() == 0
