@@ -39,7 +39,8 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
     Args:
         service: What to serve.
         reread: Reads the settings anew, in a child; returns them, or what is wrong with them.
-        warm: A process that has imported what every worker needs; becomes the first mold, or is ended.
+        warm: A process that has imported what every worker needs; becomes the first mold or, in development,
+            the first worker, or is ended.
 
     Raises:
         BindError: A socket cannot be opened.
@@ -60,14 +61,14 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
         listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)
         if settings.tls.certfile is not None:
             listeners.speak_tls()
-        is_spare = settings.reload.enabled
+        spare = warm if settings.reload.enabled else None
         mold = None
-        if warm is not None and not is_spare:
+        if warm is not None and spare is None:
             mold = _begin_mold(settings, listeners, belongings, warm)
         from srvctl.assembly import Assembly  # noqa: PLC0415 - loads while the mold imports the application
 
         assembly = Assembly(service, reread, inbox, pid_file, belongings)
-        return assembly.start(listeners, mold, warm if is_spare else None)
+        return assembly.start(listeners, mold, spare)
     finally:
         if pid_file is not None:
             pid_file.release()

@@ -169,27 +169,30 @@ class _Reader:
         elif char == '"':
             self._take_quoted(piece)
         elif char == "\\":
-            piece.literal(self._text[self._at + 1 : self._at + 2])
-            self._at += 2
-        elif char in "$`":
-            self._take_variable(piece)
+            self._take_escaped(piece)
         else:
-            piece.literal(char)
-            self._at += 1
+            self._take_plain(piece, char)
 
     def _take_quoted(self, piece: _Piece) -> None:
         piece.literal("")
         self._at += 1
         while self._at < len(self._text) and (char := self._text[self._at]) != '"':
             if char == "\\" and self._text[self._at + 1 : self._at + 2] in _ESCAPED_IN_QUOTES:
-                piece.literal(self._text[self._at + 1 : self._at + 2])
-                self._at += 2
-            elif char in "$`":
-                self._take_variable(piece)
+                self._take_escaped(piece)
             else:
-                piece.literal(char)
-                self._at += 1
+                self._take_plain(piece, char)
         self._at += 1
+
+    def _take_escaped(self, piece: _Piece) -> None:
+        piece.literal(self._text[self._at + 1 : self._at + 2])
+        self._at += 2
+
+    def _take_plain(self, piece: _Piece, char: str) -> None:
+        if char in "$`":
+            self._take_variable(piece)
+        else:
+            piece.literal(char)
+            self._at += 1
 
     def _take_variable(self, piece: _Piece) -> None:
         for form in (_VARIABLE, _SUBSTITUTION):

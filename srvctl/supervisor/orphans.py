@@ -43,9 +43,9 @@ class Orphans:
             for pid in others:
                 os.waitpid(pid, 0)
         patience = time.monotonic() + _GRACE
-        while (left := self._left()) and time.monotonic() < patience:
-            time.sleep(_PAUSE)
-        for pid in left and kill(self._is_known):
+        while self._left() and time.monotonic() < patience:
+            time.sleep(_PAUSE)  # the master has nothing else to do any more
+        for pid in kill(self._is_known):
             os.waitpid(pid, 0)
 
     def next_deadline(self) -> float | None:

@@ -20,7 +20,8 @@ from srvctl.worker.env_file import load_env_file
 from srvctl.worker.hooks import Hooks
 from srvctl.worker.loading import Loaded, load_all
 from srvctl.worker.loops import is_users_own, loop_factory_of
-from srvctl.worker.obeying import Worker, say
+from srvctl.worker.obeying import Worker
+from srvctl.worker.saying import say
 
 if TYPE_CHECKING:
     import socket

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from srvctl.errors import AppError, ExitCode
 from srvctl.ipc import forking
-from srvctl.ipc.channel import ChannelError, Failed, ForkAsked, ForkFailed, Hello, MoldReady, decode, encode
+from srvctl.ipc.channel import ChannelError, Failed, ForkAsked, ForkFailed, Hello, MoldReady, decode
 from srvctl.ipc.descriptors import LineReader
 from srvctl.logs.streams import flush
 from srvctl.worker.fork_safety import Snapshot, sentence, wait_objections
+from srvctl.worker.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from srvctl.ipc.channel import Message
     from srvctl.ipc.descriptors import Line
     from srvctl.worker.http.cycle import Application
 
@@ -103,10 +103,10 @@ def live(channel: socket.socket, duties: Duties, master_pid: int) -> int:
     try:
         application, objection = _import(duties)
     except AppError as error:
-        _say(channel, Failed(str(error), error.details))
+        say(channel, Failed(str(error), error.details))
         return ExitCode.NEVER_UP
     gc.freeze()  # or each worker's collections would write to, and so copy, every page of what was imported
-    _say(channel, MoldReady(objection))
+    say(channel, MoldReady(objection))
     return _Mold(channel, reader, duties, application, master_pid).run()
 
 
@@ -125,12 +125,6 @@ def _import(duties: Duties) -> tuple[Application, str]:
         logger.warning("%s", text)
         text = ""
     return application, text
-
-
-def _say(channel: socket.socket, message: Message) -> None:
-    """Send a message; a master that is gone needs none."""
-    with contextlib.suppress(OSError):
-        channel.sendall(encode(message))
 
 
 class _Mold:
@@ -171,7 +165,7 @@ class _Mold:
             raise ChannelError(f"{type(asked).__name__} is not for a mold")
         reason = self._fork(asked, line)
         if reason:
-            _say(self._channel, ForkFailed(asked.worker, reason))
+            say(self._channel, ForkFailed(asked.worker, reason))
 
     def _fork(self, asked: ForkAsked, line: Line) -> str:
         """Fork a worker; return why there is none."""
@@ -212,5 +206,5 @@ class _Mold:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         descriptor, board = line.descriptors
         channel = socket.socket(fileno=descriptor)
-        _say(channel, Hello(os.getpid()))
+        say(channel, Hello(os.getpid()))
         return self._duties.become_worker(asked.worker, asked.slot, channel, board, self._application)

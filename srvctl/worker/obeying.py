@@ -7,7 +7,6 @@ this.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -22,9 +21,9 @@ from srvctl.ipc.channel import (
     ProbeAsked,
     Probed,
     Ready,
-    encode,
 )
 from srvctl.worker.probe import probe
+from srvctl.worker.saying import say
 from srvctl.worker.serving import Serving, make_tls
 
 if TYPE_CHECKING:
@@ -37,12 +36,6 @@ if TYPE_CHECKING:
     from srvctl.worker.loading import Loaded
 
 logger = logging.getLogger("srvctl.error")
-
-
-def say(channel: socket.socket, message: Message) -> None:
-    """Send a message; a master that is gone needs none."""
-    with contextlib.suppress(OSError):
-        channel.sendall(encode(message))
 
 
 class Worker:
