@@ -1,49 +1,56 @@
-"""The commands for an instance that runs, as they are typed: flags become an `Asked`.
+"""The commands for instances that run: which there are, and how one is called.
 
-Reads them with argparse: typer and the pydantic that it loads would take longer than everything else
-together, and scripts, service managers and people in a hurry call these. `srvctl.cli.app` lists them.
+They are read with argparse: typer and the pydantic that it loads would take longer than everything else
+together, and scripts, service managers and people in a hurry call these. Each is a module of
+`srvctl.cli.commands`, loaded when it is called. `srvctl.cli.app` lists them.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from srvctl.cli import control
-from srvctl.cli.control import Asked
-from srvctl.cli.instances import Wanted
 from srvctl.cli.parsing import Parser
 from srvctl.cli.report import report
-from srvctl.errors import ExitCode, SrvctlError, UsageError
-from srvctl.ipc.control import RECYCLE_TARGET
+from srvctl.errors import ExitCode, SrvctlError
 from srvctl.logs.streams import flush
-from srvctl.settings.units import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from argparse import Namespace
+    from collections.abc import Mapping, Sequence
 
-#: For what ends by itself: the master has a deadline for every step.
-_PATIENCE: Final = "10m"
-_TO_TELL: Final = "10s"
-
-_FUNCTIONS: Final[Mapping[str, Callable[[Asked], ExitCode]]] = {
-    "reload": control.reload,
-    "stop": control.stop,
-    "upgrade": control.upgrade,
-    "recycle": control.recycle,
-    "status": control.status,
-}
 #: What is offered, with the sentence that says what it is for.
-COMMANDS: Final[Mapping[str, str]] = {
-    name: (function.__doc__ or "").partition("\n")[0] for name, function in _FUNCTIONS.items()
-}
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "status": "Print how an instance and its workers are.",
+        "ls": "List the instances that run.",
+        "top": "Watch an instance on the whole screen.",
+        "reload": "Replace every worker by one that runs what is on disk now.",
+        "stop": "Answer what was begun, then end the instance.",
+        "restart": "Stop an instance that was started in the background, and start it again.",
+        "upgrade": "Replace the master, in place, by the srvctl installed now.",
+        "recycle": "Replace workers by new ones of the same code and settings.",
+        "scale": "Have another number of workers.",
+        "worker": "List the workers; replace, stop or kill one, or print its stacks.",
+        "logs": "Print the last lines of the log, and those that follow.",
+        "events": "Print what has happened, and what happens.",
+        "healthcheck": "Tell by the exit code whether an instance is ready.",
+    }
+)
+
+
+class _Module(Protocol):
+    def declare(self, parser: Parser) -> None: ...
+
+    def carry_out(self, values: Namespace) -> ExitCode: ...
 
 
 def invoke(argv: Sequence[str]) -> ExitCode:
     """Carry out a command line that begins with one of `COMMANDS`, and report what is wrong with it."""
-    name, *flags = argv
+    name, *words = argv
     try:
-        return _FUNCTIONS[name](_asked(name, flags))
+        return _module(name).carry_out(parser(name).read(words))
     except SrvctlError as error:
         report(str(error))
         return error.exit_code
@@ -53,42 +60,12 @@ def invoke(argv: Sequence[str]) -> ExitCode:
         flush()
 
 
-def _asked(name: str, flags: Sequence[str]) -> Asked:
-    values = parser(name).read(flags)
-    target = getattr(values, "target", "all")
-    if not RECYCLE_TARGET.fullmatch(target):
-        raise UsageError(f"{target!r} names no workers; write all, slot:N or pid:N")
-    try:
-        patience = parse_duration(values.timeout)
-    except ValueError as error:
-        raise UsageError(f"--timeout {values.timeout!r} {error}") from None
-    return Asked(
-        Wanted(values.control_socket, values.name, values.config),
-        patience,
-        is_json=values.json,
-        is_waiting=not getattr(values, "no_wait", False),
-        is_immediate=getattr(values, "now", False),
-        target=target,
-    )
-
-
 def parser(name: str) -> Parser:
     """Return what reads the flags of one of `COMMANDS`."""
     reader = Parser(name, COMMANDS[name])
-    add = reader.add_argument
-    if name == "recycle":
-        add("target", metavar="TARGET", nargs="?", default="all", help="all (the default), slot:N or pid:N.")
-    add(
-        "-c", "--config", metavar="FILE", type=Path, help="The instance that runs with this file of settings."
-    )
-    add("--name", metavar="NAME", help="The instance of this name.")
-    add("--control-socket", metavar="PATH", type=Path, help="The instance behind this socket.")
-    add("--json", action="store_true", help="Print an object.")
-    if name == "stop":
-        add("--now", action="store_true", help="Do not wait for running requests.")
-    if name != "status":
-        add("--no-wait", action="store_true", help="Only ask; do not wait for the end.")
-    default = _TO_TELL if name == "status" else _PATIENCE
-    text = f"Wait no longer than this; the instance goes on. Default: {default}."
-    add("--timeout", metavar="DURATION", default=default, help=text)
+    _module(name).declare(reader)
     return reader
+
+
+def _module(name: str) -> _Module:
+    return cast("_Module", import_module(f"srvctl.cli.commands.{name}"))

@@ -21,9 +21,25 @@ GENERAL: Final = "General"
 #: Every command under the heading of its kind, in the order of the help.
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "Serve": ("run",),
-        "Look after an instance that runs": ("status", "reload", "stop", "upgrade", "recycle", "why"),
-        "Look at settings": ("check", "explain-proxy", "migrate"),
+        "Serve": ("run", "start"),
+        "Look after an instance that runs": (
+            "status",
+            "ls",
+            "top",
+            "reload",
+            "stop",
+            "restart",
+            "upgrade",
+            "recycle",
+            "scale",
+            "worker",
+            "why",
+            "logs",
+            "events",
+            "healthcheck",
+        ),
+        "Look at settings": ("check", "config", "init", "migrate", "explain-proxy"),
+        "Try it out": ("doctor", "rehearse"),
         "This program": ("completion", "version"),
     }
 )

@@ -39,6 +39,13 @@ class Command(StrEnum):
     UPGRADE = "upgrade"
     RECYCLE = "recycle"
     SCALE = "scale"
+    METRICS = "metrics"
+    SETTINGS = "settings"
+    WORKER_STOP = "worker_stop"
+    WORKER_KILL = "worker_kill"
+    WORKER_DUMP = "worker_dump"
+    LOGS = "logs"
+    EVENTS = "events"
 
 
 class ControlError(ValueError):
@@ -67,9 +74,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The command goes on; a line for who waits."""
+    """The command goes on.
+
+    Attributes:
+        text: A line for who waits; empty where there is none to say.
+        data: For programs: a line of the log, an event, how far it is.
+    """
 
     text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +106,11 @@ class Done:
 
 Reply = Progress | Done
 _REPLY_TYPES: Final[Mapping[str, Mapping[str, type]]] = {
-    "progress": {"text": str},
+    "progress": {"text": str, "data": dict},
     "done": {"ok": bool, "code": int, "message": str, "details": str, "data": dict},
 }
+#: Fields that masters of before did not send, and what they then are.
+_LATER_FIELDS: Final[Mapping[str, Any]] = {"data": {}}
 
 
 def refusal(message: str, **data: Any) -> Done:
@@ -111,7 +126,9 @@ def encode_request(request: Request) -> bytes:
 def encode_reply(reply: Reply) -> bytes:
     """Return the line that carries a reply; long texts lose their beginning, too much data is left out."""
     if isinstance(reply, Progress):
-        return _line({"type": "progress", "text": reply.text[-MAX_TEXT:]})
+        said = {"type": "progress", "text": reply.text[-MAX_TEXT:], "data": dict(reply.data)}
+        line = _line(said)
+        return line if len(line) <= MAX_REPLY else _line({**said, "data": {}})
     values = {
         "type": "done",
         "ok": reply.ok,
@@ -151,7 +168,7 @@ def decode_reply(line: bytes) -> Reply:
     Raises:
         ControlError: It is none.
     """
-    values = _object(line)  # a master that says NaN is to be understood all the same
+    values = {**_LATER_FIELDS, **_object(line)}  # a master that says NaN is to be understood all the same
     name = values.get("type")
     expected = _REPLY_TYPES.get(name) if isinstance(name, str) else None
     if expected is None or any(type(values.get(key)) is not kind for key, kind in expected.items()):

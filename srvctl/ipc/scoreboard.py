@@ -11,11 +11,12 @@ offset of the open file is to be `DUMP_OFFSET`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from mmap import mmap
 
     Board = bytes | bytearray | memoryview[int] | mmap
@@ -54,7 +55,7 @@ class Cell(IntEnum):
     BEAT_NS = 1  #: CLOCK_MONOTONIC at the last beat; 0 before the first
     WAITED_NS = 2  #: how long the main thread had waited for a CPU by then
     BEGUN = 3  #: requests handed to the application
-    FINISHED = 4  #: of these, the ones that it is done with
+    FINISHED = 4  #: of these, the ones that it is done with and that are not in `ANSWERED`: WebSockets
     CUT = 5  #: requests whose response was left unfinished because the worker ended
     ERRORS = 6  #: requests answered 5xx by the application or for it, or broken off by an exception
     CONNECTIONS = 7
@@ -66,9 +67,39 @@ class Cell(IntEnum):
     TREND_7 = 19
     TAKES_DUMPS = 20  #: 1 once `DUMP_SIGNAL` may be sent
     LINES_END = 21  #: bytes of stderr so far; the ring's next is this modulo its size
+    CPU_US = 22  #: processor time of all threads up to the last beat
+    CPU_SHARE = 23  #: millionths of one processor, between the last two beats
+    WEBSOCKETS = 24  #: that are open
+    WAITING = 25  #: requests that wait for a turn (limits.concurrency)
+    SECONDS_0 = 30  #: microseconds that the application took, for each class of status: 0 (none) to 9xx
+    SECONDS_9 = 39
+    ANSWERED = 40  #: requests by class of status, and in it by how long the application took: see `BOUNDS`
 
 
-CELLS: Final = Cell.LINES_END + 1
+#: Upper bounds, in seconds, of how long requests took; what took longer is counted behind the last.
+BOUNDS: Final = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
+BUCKETS: Final = len(BOUNDS) + 1
+CLASSES: Final = 10  #: 0 for no response at all, 1 for 1xx, and so on; an application may send up to 999
+CELLS: Final = Cell.ANSWERED + CLASSES * BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +120,13 @@ class Reading:
         rss_trend: Earlier values of it over the worker's life, oldest first.
         trend_every: Seconds between these; doubles whenever they do not fit any more.
         takes_dumps: It may be sent `DUMP_SIGNAL`.
+        cpu_seconds: Processor time it has used.
+        cpu: Of how many processors it has lately used the time.
+        websockets: WebSockets that are open.
+        waiting: Requests that wait for their turn.
+        answered: Finished HTTP requests by class of status and by duration: `BUCKETS` numbers for each class
+            that occurred.
+        seconds: For each of these, how long the application took, in all.
     """
 
     beat: float | None
@@ -104,6 +142,12 @@ class Reading:
     rss_trend: tuple[int, ...]
     trend_every: int
     takes_dumps: bool
+    cpu_seconds: float = 0.0
+    cpu: float = 0.0
+    websockets: int = 0
+    waiting: int = 0
+    answered: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def in_flight(self) -> int:
@@ -121,7 +165,9 @@ def read(buffer: Board, now: float) -> Reading | None:
     cells = _cells_of(buffer)
     if cells is None:
         return None
-    finished = cells[Cell.FINISHED]  # before what is begun, or a request between both looks would be too many
+    # What is finished before what is begun, or a request between both looks would be too many.
+    answered = _answered(cells)
+    finished = cells[Cell.FINISHED] + sum(map(sum, answered.values()))
     beat_ns = cells[Cell.BEAT_NS]
     reading = Reading(
         beat=beat_ns / _NANO if beat_ns else None,
@@ -137,13 +183,42 @@ def read(buffer: Board, now: float) -> Reading | None:
         rss_trend=tuple(sample for sample in cells[Cell.TREND_0 : Cell.TREND_7 + 1] if sample),
         trend_every=cells[Cell.TREND_EVERY],
         takes_dumps=cells[Cell.TAKES_DUMPS] == 1,
+        cpu_seconds=cells[Cell.CPU_US] / _MICRO,
+        cpu=cells[Cell.CPU_SHARE] / _MICRO,
+        websockets=cells[Cell.WEBSOCKETS],
+        waiting=cells[Cell.WAITING],
+        answered=answered,
+        seconds={name: cells[Cell.SECONDS_0 + int(name)] / _MICRO for name in answered},
     )
     return reading if _makes_sense(reading, now) else None
 
 
+def _answered(cells: memoryview[int]) -> dict[str, tuple[int, ...]]:
+    """Return the counts of the classes that occurred; the keys are texts, as in the JSON it becomes."""
+    counts = cells[Cell.ANSWERED : CELLS].tolist()
+    rows = ((str(n), tuple(counts[n * BUCKETS : (n + 1) * BUCKETS])) for n in range(CLASSES))
+    return {name: row for name, row in rows if any(row)}
+
+
 def _makes_sense(reading: Reading, now: float) -> bool:
-    counted = (reading.begun, reading.finished, reading.cut, reading.errors, reading.connections)
-    seconds = (reading.waited, reading.lag, reading.lag_max, reading.trend_every)
+    counted = (
+        reading.begun,
+        reading.finished,
+        reading.cut,
+        reading.errors,
+        reading.connections,
+        reading.websockets,
+        reading.waiting,
+    )
+    seconds = (
+        reading.waited,
+        reading.lag,
+        reading.lag_max,
+        reading.trend_every,
+        reading.cpu_seconds,
+        reading.cpu,
+        *reading.seconds.values(),
+    )
     return (
         (reading.beat is None or reading.beat <= now + _FUTURE)
         and reading.finished <= reading.begun + _SKEW

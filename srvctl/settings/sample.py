@@ -46,6 +46,13 @@ _EXAMPLES: Final[dict[str, object]] = {
     "log.level": "info",
     "log.config": "logging.yaml",
     "log.use_colors": True,
+    "console.bind": "127.0.0.1:9100",
+    "console.token": "secret",
+    "console.token_file": "/etc/srvctl/console-token",
+    "console.hosts": ["admin.example.com"],
+    "metrics.statsd": "127.0.0.1:8125",
+    "metrics.otlp": "http://127.0.0.1:4318/v1/metrics",
+    "control.group": "operators",
 }
 _ACTIVE_EXAMPLE: Final = "app.target"
 _WIDTH: Final = 100

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from srvctl.settings.groups.app import AppSettings
 from srvctl.settings.groups.broadcast import BroadcastSettings
+from srvctl.settings.groups.console import ConsoleSettings
 from srvctl.settings.groups.control import ControlSettings
 from srvctl.settings.groups.health import HealthSettings
 from srvctl.settings.groups.hooks import HookSettings
@@ -17,6 +18,7 @@ from srvctl.settings.groups.http import HttpSettings
 from srvctl.settings.groups.ledger import LedgerSettings
 from srvctl.settings.groups.limits import LimitSettings
 from srvctl.settings.groups.log import LogLevel, LogSettings
+from srvctl.settings.groups.metrics import MetricsSettings
 from srvctl.settings.groups.proxy import ProxySettings
 from srvctl.settings.groups.reload import ReloadSettings
 from srvctl.settings.groups.server import ServerSettings
@@ -28,6 +30,7 @@ from srvctl.settings.groups.ws import WsSettings
 __all__ = [
     "AppSettings",
     "BroadcastSettings",
+    "ConsoleSettings",
     "ControlSettings",
     "HealthSettings",
     "HookSettings",
@@ -36,6 +39,7 @@ __all__ = [
     "LimitSettings",
     "LogLevel",
     "LogSettings",
+    "MetricsSettings",
     "ProxySettings",
     "ReloadSettings",
     "ServerSettings",
@@ -67,3 +71,5 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)

@@ -24,3 +24,12 @@ class ControlSettings:
             change=Change.RESTART,
         ),
     ] = "auto"
+    group: Annotated[
+        str | None,
+        Option(
+            "Group whose members may look through that socket, without acting: status, logs, events.",
+            "--control-group",
+            "GROUP",
+            change=Change.RESTART,
+        ),
+    ] = None

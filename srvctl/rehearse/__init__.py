@@ -1,0 +1,1 @@
+"""Tries an application and its settings out: load, and everything that can happen to a service."""
