@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from srvctl.ipc.channel import DrainAsked, ProbeAsked, encode
+from srvctl.ipc.memory import pss
 from srvctl.ipc.scoreboard import DUMP_SIGNAL
 from srvctl.logs.announcing import announce
 from srvctl.supervisor.actions import (
@@ -43,7 +44,7 @@ from srvctl.supervisor.actions import (
     Upgrade,
 )
 from srvctl.supervisor.events import Examined, Looked
-from srvctl.supervisor.vitals import examine, pss
+from srvctl.supervisor.vitals import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

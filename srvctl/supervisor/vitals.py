@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from srvctl.ipc.proc_files import fields, number, read_text
 from srvctl.ipc.scoreboard import DUMP_OFFSET, DUMP_SIZE, SIZE, harmless_lines
 
 _ROOT: Final = Path("/")
-_PAGE_SIZE: Final = os.sysconf("SC_PAGESIZE")
 _NANO: Final = 1_000_000_000
-_LONGEST_NUMBER: Final = 20  #: digits of 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +103,16 @@ def examine(pid: int, root: Path = _ROOT) -> Condition:
         root: Where /proc is looked for.
     """
     folder = root / "proc" / str(pid)
-    on_cpu, waited = _schedstat(_read(folder / "schedstat"))
-    status = _fields(_read(folder / "status"))  # proc_pid_status(5)
+    on_cpu, waited = _schedstat(read_text(folder / "schedstat"))
+    status = fields(read_text(folder / "status"))  # proc_pid_status(5)
     state = status.get("State", "")[:1]
     return Condition(
         waited=waited,
         on_cpu=on_cpu,
         is_runnable=state == "R",
         is_stopped=state in {"T", "t"},
-        is_traced=(_number(status.get("TracerPid", "")) or 0) > 0,
+        is_traced=(number(status.get("TracerPid", "")) or 0) > 0,
     )
-
-
-def pss(pid: int, root: Path = _ROOT) -> int | None:
-    """Return the memory of a process in bytes, what it shares divided among those that share it.
-
-    Where the kernel does not tell that, all that is resident; None where it tells nothing.
-
-    Args:
-        pid: The process.
-        root: Where /proc is looked for.
-    """
-    folder = root / "proc" / str(pid)
-    amount, _, unit = _fields(_read(folder / "smaps_rollup")).get("Pss", "").partition(" ")
-    kibibytes = _number(amount)
-    if kibibytes and unit == "kB":
-        return kibibytes * 1024
-    sizes = _read(folder / "statm").split()  # proc_pid_statm(5): all, resident, …
-    pages = _number(sizes[1]) if len(sizes) > 1 else None
-    return pages * _PAGE_SIZE if pages else None
 
 
 def _schedstat(text: str) -> tuple[float | None, float | None]:
@@ -140,26 +120,9 @@ def _schedstat(text: str) -> tuple[float | None, float | None]:
 
     A kernel that does not count says that a process which surely ran has not.
     """
-    numbers = [_number(word) for word in text.split()[:2]]
+    numbers = [number(word) for word in text.split()[:2]]
     match numbers:
         case [int(on_cpu), int(waited)] if on_cpu:
             return on_cpu / _NANO, waited / _NANO
         case _:
             return None, None
-
-
-def _fields(text: str) -> dict[str, str]:
-    """Return the values of lines such as ``Pss:   123 kB``."""
-    lines = (line.partition(":") for line in text.splitlines())
-    return {name.strip(): value.strip() for name, _, value in lines}
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -17,7 +17,7 @@ import pytest
 
 from srvctl.ipc import scoreboard
 from srvctl.ipc.scoreboard import DUMP_OFFSET, DUMP_SIGNAL, DUMP_SIZE, SIZE, Cell, last_lines, read
-from srvctl.supervisor.vitals import Condition, examine, new_board, pss, read_dump
+from srvctl.supervisor.vitals import Condition, examine, new_board, read_dump
 from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
@@ -322,13 +322,6 @@ def test_waiting_for_a_cpu_is_told(board: Board) -> None:
     other.close()
 
 
-def test_memory_that_is_shared_is_divided(board: Board) -> None:
-    with worker(board, "say()\ntime.sleep(1000)") as process:
-        size = pss(process.pid)
-        assert size is not None
-        assert MIB < size < 1024 * MIB
-
-
 # -- a kernel that says other things -------------------------------------------------------------------
 
 
@@ -343,7 +336,6 @@ def proc(root: Path, **files: str) -> Path:
 
 def test_a_process_that_is_gone(tmp_path: Path) -> None:
     assert examine(7, tmp_path) == UNKNOWN
-    assert pss(7, tmp_path) is None
 
 
 def test_what_is_told(tmp_path: Path) -> None:
@@ -377,21 +369,3 @@ def test_debuggers(tmp_path: Path, status: str, is_stopped: bool, is_traced: boo
 def test_a_scheduler_that_makes_no_sense(tmp_path: Path, text: str) -> None:
     """Zeros are those of a kernel that does not count."""
     assert examine(7, proc(tmp_path, schedstat=text)) == UNKNOWN
-
-
-PAGE = os.sysconf("SC_PAGESIZE")
-
-
-@pytest.mark.parametrize(
-    ("rollup", "statm", "size"),
-    [
-        ("a-b ---p 0 00:00 0 [rollup]\nRss:  900 kB\nPss:  123 kB\nPss_Dirty: 4 kB\n", "9 9 9", 123 * 1024),
-        ("", "500 300 20 1 0 90 0\n", 300 * PAGE),
-        ("Pss:\t1 MB\n", "500 300 20\n", 300 * PAGE),
-        ("Pss: many kB\n", "500\n", None),
-        ("", "0 0 0 0 0 0 0\n", None),
-        ("", "a b c", None),
-    ],
-)
-def test_memory(tmp_path: Path, rollup: str, statm: str, size: int | None) -> None:
-    assert pss(7, proc(tmp_path, smaps_rollup=rollup, statm=statm)) == size
