@@ -123,9 +123,15 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """Have a worker write the stacks of its threads onto its board."""
+    """Have a worker write the stacks of its threads onto its board.
+
+    Attributes:
+        worker: The worker.
+        anew: In the place of what it wrote before.
+    """
 
     worker: int
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +216,29 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """Tell a client of the control socket how everything is, with what the boards say now.
+
+    Attributes:
+        client: The client.
+        status: What the fleet knows; its workers have their numbers.
+        has_all_figures: With every figure there is, for programs that count.
+    """
+
+    client: int
+    status: Mapping[str, Any]
+    has_all_figures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDump:
+    """Tell a client of the control socket what a worker wrote onto its board after `Dump`."""
+
+    client: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Upgrade:
     """Have the srvctl that is installed now take over, in this very process."""
 
@@ -260,6 +289,8 @@ Action = (
     | Record
     | Progress
     | Reply
+    | Report
+    | ShowDump
     | Upgrade
     | CloseListeners
     | Announce

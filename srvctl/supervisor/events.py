@@ -242,11 +242,19 @@ class FilesChanged:
 
 @dataclass(frozen=True, slots=True)
 class ScaleAsked:
-    """Someone wants more or fewer workers."""
+    """Someone wants more or fewer workers.
+
+    Attributes:
+        by: Who asked.
+        change: How many more.
+        client: Of the control socket, who is told when they are there.
+        count: How many there are to be, in place of ``change``.
+    """
 
     by: str
-    change: int
+    change: int = 0
     client: int | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +266,33 @@ class RecycleAsked:
         target: ``all``, ``slot:N`` or ``pid:N``.
         client: Of the control socket, who is told about it.
     """
+
+    by: str
+    target: str
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopAsked:
+    """Someone wants a worker to drain, and a new one in its place; the target is as for `RecycleAsked`."""
+
+    by: str
+    target: str
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKillAsked:
+    """Someone wants a worker to end at once, and a new one in its place; the target is as before."""
+
+    by: str
+    target: str
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DumpAsked:
+    """Someone wants to see the stacks of a worker's threads; the target is as before."""
 
     by: str
     target: str
@@ -307,6 +342,13 @@ class StatusAsked:
     client: int
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsAsked:
+    """A client of the control socket wants to know every figure there is."""
+
+    client: int
+
+
 AboutWorker = (
     Forked
     | SpawnFailed
@@ -319,7 +361,17 @@ AboutWorker = (
     | Probed
 )
 AboutMold = MoldForked | MoldRefused | MoldReady | MoldFailed | MoldExited
-Asked = StopAsked | ReloadAsked | ScaleAsked | RecycleAsked | UpgradeAsked | StatusAsked
+AboutOne = WorkerStopAsked | WorkerKillAsked | DumpAsked
+Asked = (
+    StopAsked
+    | ReloadAsked
+    | ScaleAsked
+    | RecycleAsked
+    | AboutOne
+    | UpgradeAsked
+    | StatusAsked
+    | MetricsAsked
+)
 Event = (
     Started
     | TimePassed
