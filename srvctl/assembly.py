@@ -36,6 +36,7 @@ from srvctl.supervisor.oom import OomWatch
 from srvctl.supervisor.policy import policy_of
 from srvctl.supervisor.poller import Poller
 from srvctl.supervisor.rereading import Rereading
+from srvctl.supervisor.tally import Tally
 from srvctl.supervisor.upgrading import Upgrading
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Assembly:
         self._outlives_terminal = inbox.is_to_outlive_terminal
         self._staff = Staff()
         self._oom = OomWatch()
+        self._tally = Tally()
         self._admin: Admin | None = None
         self._upgrading = Upgrading(
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
@@ -120,6 +122,8 @@ class Assembly:
             self._admin = Admin.inherit(state["admin"], self._about(), self._poller)
             self._poller.add_clock(self._admin)
         self._oom = OomWatch(since=state.get("oom"))
+        if "tally" in state:  # an earlier srvctl has none
+            self._tally.restore(state["tally"])
         master = self._master()
 
         def supervise() -> int:
@@ -170,6 +174,7 @@ class Assembly:
             "admin": self._admin.state() if self._admin is not None else None,
             "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
             "oom": self._oom.seen,
+            "tally": self._tally.export(),
             "fleet": self._fleet.export(),
         }
         return {**state, "descriptors": self._descriptors()}
@@ -203,6 +208,7 @@ class Assembly:
             "config": self._instance.config,
             "app": self._settings.app.target,
             "binds": [listener.url for listener in self._generations],
+            "started": self._belongings.started,
         }
 
     def _develop(self, warm: Warm | None) -> None:
@@ -235,6 +241,7 @@ class Assembly:
                 logger,
                 are_for_people=self._settings.reload.enabled,
             ),
+            tally=self._tally,
             notifier=self._belongings.notifier,
             logger=logger,
             admin=self._admin,

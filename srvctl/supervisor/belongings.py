@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.ipc.lifeline import Lifeline
+from srvctl.supervisor import provenance
 from srvctl.supervisor.handover import Program
 from srvctl.supervisor.meeting_place import name_place
 from srvctl.systemd import Notifier
@@ -28,6 +29,7 @@ class Belongings:
         notifier: The service manager.
         place: The directory in which the workers find each other.
         lifeline: What the children hold on to.
+        started: How it was started: a word of `srvctl.supervisor.provenance`.
     """
 
     program: Program
@@ -35,6 +37,7 @@ class Belongings:
     notifier: Notifier
     place: str
     lifeline: Lifeline
+    started: str = provenance.RUN
 
     @classmethod
     def fresh(cls, environ: MutableMapping[str, str], *, for_others: bool) -> Self:
@@ -44,9 +47,10 @@ class Belongings:
             environ: The environment; what is for the master alone is removed from it.
             for_others: The workers run as another user.
         """
+        started = provenance.take(environ)  # before the notifier takes what tells it
         notifier = Notifier.from_environ(environ)
         place = name_place(environ, for_others=for_others)
-        return cls(Program.installed(), Program.running(), notifier, place, Lifeline())
+        return cls(Program.installed(), Program.running(), notifier, place, Lifeline(), started)
 
     def fds(self) -> list[int]:
         """Return the descriptors that `inherit` takes over."""
@@ -61,6 +65,7 @@ class Belongings:
             "notify": self.notifier.address.decode("latin-1"),
             "place": self.place,
             "lifeline": self.fds(),
+            "started": self.started,
         }
 
     @classmethod
@@ -76,4 +81,5 @@ class Belongings:
             Notifier(state["notify"].encode("latin-1")),
             state["place"],
             Lifeline.inherit(*state["lifeline"]),
+            state.get("started", provenance.RUN),  # an older srvctl could not be started otherwise
         )
