@@ -190,10 +190,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Tell a client of the control socket how far its command has come."""
+    """Tell a client of the control socket how far its command has come.
+
+    Attributes:
+        client: The client.
+        text: One line.
+        data: The same for programs, such as ``done`` and ``of``.
+    """
 
     client: int
     text: str
+    data: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

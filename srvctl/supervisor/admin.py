@@ -79,11 +79,11 @@ class Admin:
 
     # -- what effects call -----------------------------------------------------------------------------
 
-    def progress(self, client: int, text: str) -> None:
+    def progress(self, client: int, text: str, data: Mapping[str, Any] | None = None) -> None:
         """Tell a client that its command goes on; one that has gone is no error."""
         found = self._clients.get(client)
         if found is not None:
-            found.send(encode_reply(Progress(text)), self._clock())
+            found.send(encode_reply(Progress(text, dict(data or {}))), self._clock())
             self._clients.settle(found)
 
     def reply(
@@ -102,7 +102,7 @@ class Admin:
         if found is None or found.command is None:
             return
         values = dict(data or {})
-        if found.command is Command.STATUS:
+        if found.command in {Command.STATUS, Command.METRICS}:
             values = {**self._about, "uptime": self._clock() - self._started, **values}
         code = ExitCode.OK if ok else ExitCode.REFUSED
         self._finish(found, Done(ok=ok, code=code, message=message, details=details, data=values))

@@ -39,17 +39,21 @@ from srvctl.supervisor.actions import (
     ReadSettings,
     Record,
     Reply,
+    Report,
     Severity,
+    ShowDump,
     Spawn,
     Upgrade,
 )
 from srvctl.supervisor.events import Examined, Looked
-from srvctl.supervisor.vitals import examine
+from srvctl.supervisor.status import completed
+from srvctl.supervisor.vitals import clear_dump, examine, read_dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from srvctl.ipc.channel import Message
+    from srvctl.ipc.scoreboard import Reading
     from srvctl.supervisor.actions import Action
     from srvctl.supervisor.admin import Admin
     from srvctl.supervisor.births import Births
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
     from srvctl.supervisor.generations import Generation, Generations
     from srvctl.supervisor.obituaries import Obituaries
     from srvctl.supervisor.rereading import Rereading
+    from srvctl.supervisor.tally import Tally
     from srvctl.systemd import Notifier
 
 _LEVELS: Final = {severity: getattr(logging, severity.value) for severity in Severity}
@@ -73,6 +78,7 @@ class Effects:
         generations: Settings and sockets of each.
         rereading: Reads settings anew.
         obituaries: Tells of deaths.
+        tally: Counts them, and reloads.
         notifier: The service manager.
         logger: Where the master writes its lines.
         admin: The control socket, where there is one.
@@ -89,6 +95,7 @@ class Effects:
         generations: Generations,
         rereading: Rereading,
         obituaries: Obituaries,
+        tally: Tally,
         notifier: Notifier,
         logger: logging.Logger,
         admin: Admin | None,
@@ -101,6 +108,7 @@ class Effects:
         self._generations = generations
         self._rereading = rereading
         self._obituaries = obituaries
+        self._tally = tally
         self._notifier = notifier
         self._logger = logger
         self._admin = admin
@@ -149,8 +157,8 @@ class Effects:
                 self._drain(worker, last=last)
             case Kill(worker=worker, signal=name):
                 self._signal(self._staff.workers[worker].pid, _SIGNALS[name])
-            case Dump(worker=worker):
-                self._dump(worker)
+            case Dump(worker=worker, anew=anew):
+                self._dump(worker, anew=anew)
             case Probe(worker=worker, probe=probe, path=path, timeout=timeout):
                 with contextlib.suppress(OSError):  # it will be late with its answer
                     self._send(worker, ProbeAsked(probe, path, float(timeout)))
@@ -186,15 +194,20 @@ class Effects:
             raise BrokenPipeError
         line.send(encode(message))
 
-    def _dump(self, worker: int) -> None:
+    def _dump(self, worker: int, *, anew: bool) -> None:
         handle = self._staff.workers[worker]
         reading = handle.board.read()
+        if anew:
+            clear_dump(handle.board.fd)
         if reading is not None and reading.takes_dumps:  # anybody else would die of the signal
             self._signal(handle.pid, DUMP_SIGNAL)
 
     def _look(self) -> Event:
         self._obituaries.note_kills()
-        return Looked({worker: handle.board.read() for worker, handle in self._staff.workers.items()})
+        return Looked(self._readings())
+
+    def _readings(self) -> dict[int, Reading | None]:
+        return {worker: handle.board.read() for worker, handle in self._staff.workers.items()}
 
     def _examine(self, worker: int) -> Event | None:
         pid = self._staff.workers[worker].pid
@@ -235,22 +248,42 @@ class Effects:
 
     # -- everybody else --------------------------------------------------------------------------------
 
-    def _tell_others(self, action: Record | Progress | Reply | Announce | Log) -> None:
+    def _tell_others(self, action: Record | Progress | Reply | Report | ShowDump | Announce | Log) -> None:
         match action:
-            case Record(worker=worker, cause=cause):
-                self._obituaries.write(action, self._staff.workers[worker].board)
-                self._staff.dismiss(worker)
-                self._on_death(cause)
-            case Progress(client=client, text=text):
+            case Record():
+                self._record(action)
+            case Progress() | Reply() | Report() | ShowDump():
                 if self._admin is not None:
-                    self._admin.progress(client, text)
-            case Reply(client=client, is_ok=is_ok, message=message, details=details, data=data):
-                if self._admin is not None:
-                    self._admin.reply(client, is_ok, message, details, data)
+                    self._answer(self._admin, action)
             case Announce(milestone=milestone, status=status):
                 self._announce(milestone, status)
             case Log(severity=severity, text=text, details=details):
                 self._logger.log(_LEVELS[severity], "%s\n%s" if details else "%s%s", text, details.rstrip())
+
+    def _record(self, action: Record) -> None:
+        board = self._staff.workers[action.worker].board
+        self._tally.died(self._obituaries.write(action, board), board.read())
+        self._staff.dismiss(action.worker)
+        self._on_death(action.cause)
+
+    def _answer(self, admin: Admin, action: Progress | Reply | Report | ShowDump) -> None:
+        match action:
+            case Progress(client=client, text=text, data=data):
+                admin.progress(client, text, data)
+            case Reply(client=client, is_ok=is_ok, message=message, details=details, data=data):
+                admin.reply(client, is_ok, message, details, data)
+            case Report(client=client, status=status, has_all_figures=has_all):
+                found = completed(status, self._readings(), self._tally, has_all_figures=has_all)
+                admin.reply(client, ok=True, message=found["state"], data=found)
+            case ShowDump(client=client, worker=worker):
+                handle = self._staff.workers[worker]
+                stacks = read_dump(handle.board.fd)
+                text = (
+                    f"Stacks of worker [{handle.pid}]."
+                    if stacks
+                    else f"Worker [{handle.pid}] wrote no stacks."
+                )
+                admin.reply(client, bool(stacks), text, data={"pid": handle.pid, "stacks": stacks})
 
     def _announce(self, milestone: Milestone, status: str) -> None:
         match milestone:
@@ -261,8 +294,10 @@ class Effects:
             case Milestone.RELOADING:
                 self._notifier.reloading(time.monotonic_ns() // 1000)
             case Milestone.RELOADED:
+                self._tally.reloaded(is_ok=True)
                 self._notifier.ready("Serving.")
             case Milestone.RELOAD_FAILED:
+                self._tally.reloaded(is_ok=False)
                 self._notifier.ready(status)
             case Milestone.STOPPING:
                 self._notifier.stopping("Stopping.")

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from srvctl.supervisor.actions import Action, Announce, Milestone, Reply
+from srvctl.supervisor.actions import Action, Announce, Milestone, Reply, Report
 from srvctl.supervisor.crew import Crew
 from srvctl.supervisor.development import Development
 from srvctl.supervisor.ending import Ending
+from srvctl.supervisor.errands import Errands
 from srvctl.supervisor.events import (
     AboutMold,
+    AboutOne,
     Asked,
+    DumpAsked,
     Event,
     FilesChanged,
     Looked,
+    MetricsAsked,
     MoldExited,
     MoldFailed,
     MoldForked,
@@ -38,11 +42,13 @@ from srvctl.supervisor.events import (
     UpgradeAsked,
     Upgraded,
     UpgradeRefused,
+    WorkerKillAsked,
+    WorkerStopAsked,
 )
 from srvctl.supervisor.failures import Failures
 from srvctl.supervisor.policy import FleetPolicy
 from srvctl.supervisor.reloader import Reloader
-from srvctl.supervisor.state import SERVING, UP, Phase, State, workers
+from srvctl.supervisor.state import SERVING, UP, Phase, State
 from srvctl.supervisor.status import snapshot
 from srvctl.supervisor.succession import Succession
 from srvctl.supervisor.upgrade_wish import UpgradeWish
@@ -70,6 +76,7 @@ class Fleet:
         self._watch = Watch(self.state.roster, self.state.orders)
         self._reloader = Reloader(self.state, self._watch)
         self._succession = Succession(self.state, self._crew)
+        self._errands = Errands(self.state, self._crew)
         self._upgrade = UpgradeWish(self.state)
         self._ending = Ending(self.state, self._crew, self._give_up)
         self._failures = Failures(self.state, self._crew, self._reloader, self._ending)
@@ -109,7 +116,7 @@ class Fleet:
             deadlines += [*state.molds.deadlines(), *self._succession.deadlines()]
         if state.phase in UP:
             deadlines += [self._watch.next_look, state.reload.until if state.reload else None]
-        deadlines.append(self._ending.deadline)
+        deadlines += [*self._errands.deadlines(), self._ending.deadline]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # -- an upgrade in place ---------------------------------------------------------------------------
@@ -127,6 +134,7 @@ class Fleet:
             "watch": self._watch.export(),
             "reloader": self._reloader.export(),
             "succession": self._succession.export(),
+            "errands": self._errands.export(),
             "upgrade": self._upgrade.export(),
             "last_failure": self._failures.export(),
             "ending": self._ending.export(),
@@ -152,6 +160,8 @@ class Fleet:
         fleet._watch.restore(values["watch"])
         fleet._reloader.restore(values["reloader"])
         fleet._succession.restore(values["succession"])
+        if "errands" in values:  # an earlier srvctl has none
+            fleet._errands.restore(values["errands"])
         fleet._upgrade.restore(values["upgrade"])
         fleet._failures.restore(values["last_failure"])
         fleet._ending.restore(values["ending"])
@@ -178,10 +188,14 @@ class Fleet:
                 | ReloadAsked()
                 | ScaleAsked()
                 | RecycleAsked()
+                | WorkerStopAsked()
+                | WorkerKillAsked()
+                | DumpAsked()
                 | UpgradeAsked()
                 | Upgraded()
                 | UpgradeRefused()
                 | StatusAsked()
+                | MetricsAsked()
             ):
                 self._obey(event)
             case _:
@@ -224,10 +238,6 @@ class Fleet:
                 self._reply(event.client, is_ok=True, message="Stopping.")
             case ReloadAsked():
                 self._reloader.asked(event)
-            case ScaleAsked():
-                self._scale_asked(event)
-            case RecycleAsked():
-                self._recycle_asked(event)
             case UpgradeAsked():
                 self._upgrade.asked(event)
             case Upgraded():
@@ -235,38 +245,36 @@ class Fleet:
             case UpgradeRefused():
                 self._upgrade.refused(event)
             case StatusAsked(client=client):
-                self._reply(client, is_ok=True, message=self.state.phase.value, data=snapshot(self.state))
+                self.state.orders.give(Report(client, snapshot(self.state)))
+            case MetricsAsked(client=client):
+                self.state.orders.give(Report(client, snapshot(self.state), has_all_figures=True))
+            case _:
+                self._obey_about_workers(event)
+
+    def _obey_about_workers(self, event: ScaleAsked | RecycleAsked | AboutOne) -> None:
+        match event:
+            case ScaleAsked():
+                self._errands.scale(event)
+            case RecycleAsked():
+                self._recycle_asked(event)
+            case _:
+                self._errands.about_one(event)
 
     def _give_up(self) -> None:
         """Tell everybody who still waits that the end comes first."""
         self._reloader.drop()
         self._succession.drop()
+        self._errands.drop()
         self._upgrade.drop()
-
-    def _scale_asked(self, event: ScaleAsked) -> None:
-        if self.state.phase not in UP:
-            self._reply(event.client, is_ok=False, message="The service is stopping.")
-            return
-        if self.state.policy.is_development:
-            text = "There is one worker in development (reload.enabled)."
-            self.state.orders.warning(f"Received {event.by}. {text}")
-            self._reply(event.client, is_ok=False, message=text)
-            return
-        self.state.target = max(1, self.state.target + event.change)
-        text = f"Received {event.by}, scaling to {workers(self.state.target)}."
-        self.state.orders.info(text)
-        self._reply(event.client, is_ok=True, message=text)
 
     def _recycle_asked(self, event: RecycleAsked) -> None:
         wrong = "The service is stopping." if self.state.phase not in UP else self._succession.recycle(event)
         if wrong:
             self._reply(event.client, is_ok=False, message=wrong)
 
-    def _reply(
-        self, client: int | None, *, is_ok: bool, message: str, data: dict[str, object] | None = None
-    ) -> None:
+    def _reply(self, client: int | None, *, is_ok: bool, message: str) -> None:
         if client is not None:
-            self.state.orders.give(Reply(client, is_ok, message, data=data))
+            self.state.orders.give(Reply(client, is_ok, message))
 
     # -- comparing the two -----------------------------------------------------------------------------
 
@@ -278,6 +286,7 @@ class Fleet:
         self._reloader.advance()
         state.molds.make(state.now, lambda generation: state.policy_for(generation).boot)
         self._succession.arrange()
+        self._errands.answer()
         self._development.apologize()
         if state.phase in UP:
             self._watch.plan(state.now, state.policy)

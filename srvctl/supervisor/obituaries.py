@@ -46,8 +46,8 @@ class Obituaries:
         """Look what the kernel has killed, so that it explains no death of later."""
         self._claims.note(self._oom.delta(), time.monotonic())
 
-    def write(self, record: Record, board: Board) -> None:
-        """Write down one death."""
+    def write(self, record: Record, board: Board) -> Death:
+        """Write down one death, and return what was written."""
         self.note_kills()
         reading = board.read()
         stacks = read_dump(board.fd)
@@ -80,3 +80,4 @@ class Obituaries:
         self._logger.log(logging.DEBUG if self._are_for_people else level, "%s", log_line(death))
         while error := self._ledger.take_error():
             self._logger.warning("%s", error)
+        return death

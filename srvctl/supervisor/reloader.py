@@ -301,6 +301,7 @@ class Reloader:
     def _end(self, reload: Reload, milestone: Milestone, text: str, details: str = "") -> None:
         self._state.reload = None
         is_ok = milestone is Milestone.RELOADED
+        self._state.reload_error = "" if is_ok else text
         self._state.orders.give(Announce(milestone, "" if is_ok else text))
         data = {"generation": self._state.generation, "seconds": round(self._state.now - reload.began, 3)}
         self._reply(reload.clients, is_ok=is_ok, message=text, details=details, data=data)
@@ -313,16 +314,17 @@ class Reloader:
         replaced = sum(self._state.roster.is_served(slot, reload.generation) for slot in self._state.slots)
         if replaced != reload.replaced:
             reload.replaced = replaced
-            self._tell(f"Generation {reload.generation}: {replaced} of {self._state.target} workers.")
+            text = f"Generation {reload.generation}: {replaced} of {self._state.target} workers."
+            self._tell(text, {"done": replaced, "of": self._state.target})
 
     def _at(self, stage: Stage, generation: int) -> Reload | None:
         reload = self._state.reload
         return reload if reload and reload.stage is stage and reload.generation == generation else None
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, data: Mapping[str, object] | None = None) -> None:
         if self._state.reload is not None:
             for client in self._state.reload.clients:
-                self._state.orders.give(Progress(client, text))
+                self._state.orders.give(Progress(client, text, data))
 
     def _reply(
         self,

@@ -53,6 +53,7 @@ class State:
         tolerated: Generations beside it whose workers may stay: a reload without a mold failed half-way, and
             the old code cannot be had any more.
         reload: The one in progress.
+        reload_error: Why the last one failed; empty if it did not.
         apology: What is shown in development as long as no code works; None as long as some does.
         is_upgrading: The master is about to be replaced, so no reload begins.
         was_ever_ready: A worker has once been ready; from then on nothing but a stop ends the service.
@@ -69,6 +70,7 @@ class State:
     generation: int = 1
     tolerated: set[int] = field(default_factory=set)
     reload: Reload | None = None
+    reload_error: str = ""
     apology: Apology | None = None
     is_upgrading: bool = False
     was_ever_ready: bool = False
@@ -87,6 +89,7 @@ class State:
             "now": self.now,
             "generation": self.generation,
             "tolerated": sorted(self.tolerated),
+            "reload_error": self.reload_error,
             "was_ever_ready": self.was_ever_ready,
             "roster": self.roster.export(),
             "molds": self.molds.export(),
@@ -96,6 +99,7 @@ class State:
         """Go on as another fleet's state, by the policy and the chance of this one."""
         self.target, self.phase, self.now = values["target"], Phase(values["phase"]), values["now"]
         self.generation, self.tolerated = values["generation"], set(values["tolerated"])
+        self.reload_error = values.get("reload_error", "")  # an earlier srvctl has none
         self.was_ever_ready = values["was_ever_ready"]
         self.roster.restore(values["roster"])
         self.molds.restore(values["molds"])

@@ -1,15 +1,25 @@
-"""How everything is, as plain values for a client of the control socket. Pure."""
+"""How everything is, as plain values for a client of the control socket. Pure.
+
+Two steps: the fleet says what it knows (`snapshot`), and who carries its actions out adds what the boards say
+at that moment (`completed`), and what was counted before (`tally`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from srvctl.ipc.scoreboard import BOUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srvctl.ipc.scoreboard import Reading
     from srvctl.supervisor.roster import Worker
     from srvctl.supervisor.state import State
+    from srvctl.supervisor.tally import Tally
 
 
-def snapshot(state: State) -> dict[str, object]:
+def snapshot(state: State) -> dict[str, Any]:
     """Return the service, its reload and its workers; times in seconds, memory in bytes."""
     reload = state.reload
     return {
@@ -19,25 +29,68 @@ def snapshot(state: State) -> dict[str, object]:
         "reload": {
             "state": reload.stage.name.lower() if reload else "idle",
             "generation": reload.generation if reload else None,
-            "error": reload.error if reload else "",
+            "error": reload.error if reload and reload.error else state.reload_error,
         },
         "workers": [_worker(worker, state.now) for worker in state.roster],
     }
 
 
-def _worker(worker: Worker, now: float) -> dict[str, object]:
-    reading = worker.health.reading
+def _worker(worker: Worker, now: float) -> dict[str, Any]:
     return {
+        "worker": worker.number,
         "slot": worker.slot,
         "pid": worker.pid,
         "generation": worker.generation,
         "state": worker.state.value,
         "uptime": round(now - worker.forked_at, 3) if worker.forked_at is not None else 0.0,
+        "leaves_because": worker.leaves_because,
+    }
+
+
+def completed(
+    status: Mapping[str, Any],
+    readings: Mapping[int, Reading | None],
+    tally: Tally,
+    *,
+    has_all_figures: bool = False,
+) -> dict[str, Any]:
+    """Return a snapshot with the figures of its workers, and those of the instance.
+
+    Args:
+        status: What `snapshot` returned.
+        readings: What the boards say, by number of the worker.
+        tally: What was counted of workers that are gone.
+        has_all_figures: With the totals of every slot, and with durations.
+    """
+    workers, alive = [], []
+    for known in status["workers"]:
+        reading = readings.get(known["worker"])
+        figures = _figures(reading, has_all=has_all_figures)
+        workers.append({name: value for name, value in known.items() if name != "worker"} | figures)
+        if reading is not None:
+            alive.append((known["slot"], reading))
+    found = {**status, "workers": workers, "restarts": dict(tally.restarts), "reloads": dict(tally.reloads)}
+    if has_all_figures:
+        found |= {"bounds": BOUNDS, "slots": tally.totals(alive)}
+    return found
+
+
+def _figures(reading: Reading | None, *, has_all: bool) -> dict[str, Any]:
+    figures: dict[str, Any] = {
         "requests": reading.finished if reading else 0,
         "in_flight": reading.in_flight if reading else 0,
         "connections": reading.connections if reading else 0,
+        "websockets": reading.websockets if reading else 0,
+        "waiting": reading.waiting if reading else 0,
         "errors": reading.errors if reading else 0,
+        "cut": reading.cut if reading else 0,
+        "cpu": round(reading.cpu, 4) if reading else 0.0,
+        "cpu_seconds": round(reading.cpu_seconds, 3) if reading else 0.0,
         "loop_lag": reading.lag if reading else 0.0,
         "rss": reading.rss if reading else 0,
-        "leaves_because": worker.leaves_because,
     }
+    if has_all:
+        figures["loop_lag_max"] = reading.lag_max if reading else 0.0
+        figures["answered"] = reading.answered if reading else {}
+        figures["seconds"] = reading.seconds if reading else {}
+    return figures

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from srvctl.supervisor.crew import Crew
     from srvctl.supervisor.events import RecycleAsked
-    from srvctl.supervisor.roster import Worker
+    from srvctl.supervisor.roster import Roster, Worker
     from srvctl.supervisor.state import State
 
 
@@ -56,10 +56,10 @@ class Succession:
     def recycle(self, asked: RecycleAsked) -> str:
         """Have workers replaced that somebody wants replaced; return what is wrong with the wish, or ""."""
         found = [
-            worker for worker in self._state.roster if worker.is_ready and _is_meant(worker, asked.target)
+            worker for worker in self._state.roster if worker.is_ready and is_meant(worker, asked.target)
         ]
         if not found:
-            return f"No worker serves that is {asked.target.replace(':', ' ')}."
+            return nobody(asked.target, self._state.roster)
         for worker in found:
             worker.leaves_because, worker.is_wished_away = asked.by, True
         if asked.client is not None:
@@ -206,5 +206,12 @@ class Succession:
                 self._state.orders.give(Reply(client, is_ok=True, message=f"Replaced {len(workers)}."))
 
 
-def _is_meant(worker: Worker, target: str) -> bool:
+def is_meant(worker: Worker, target: str) -> bool:
+    """Return whether a worker is one that ``all``, ``slot:N`` or ``pid:N`` names."""
     return target in {"all", f"slot:{worker.slot}", f"pid:{worker.pid}"}
+
+
+def nobody(target: str, roster: Roster) -> str:
+    """Return the sentence for a target that names no worker that is there, with those that are."""
+    there = ", ".join(f"{worker.pid} (slot {worker.slot})" for worker in roster if worker.pid is not None)
+    return f"No worker is {target.replace(':', ' ')}; there are {there}." if there else "No worker is there."

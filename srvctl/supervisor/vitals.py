@@ -95,6 +95,17 @@ def read_dump(fd: int) -> str:
     return "\n".join(harmless_lines(written))
 
 
+def clear_dump(fd: int) -> None:
+    """Forget what stacks were written on a board, so that the next are written from the beginning.
+
+    Args:
+        fd: The board; the worker's own descriptor shares its offset.
+    """
+    with contextlib.suppress(OSError):
+        os.pwrite(fd, bytes(DUMP_SIZE), DUMP_OFFSET)
+        os.lseek(fd, DUMP_OFFSET, os.SEEK_SET)
+
+
 def examine(pid: int, root: Path = _ROOT) -> Condition:
     """Return how a process is.
 
