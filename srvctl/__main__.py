@@ -13,6 +13,8 @@ from srvctl.logs.streams import flush
 
 #: `srvctl.supervisor.handover.VARIABLE`, which is not loaded for its sake.
 HANDOVER: Final = "SRVCTL_HANDOVER"
+#: First words with which srvctl tells of itself, and which end the command line, as with all programs.
+_ABOUT_ITSELF: Final = frozenset({"-h", "--help", "--version"})
 
 
 def main() -> int:
@@ -44,7 +46,11 @@ def _run(argv: list[str]) -> int:
 
 
 def _other(argv: list[str]) -> int:
-    from srvctl.cli import quick  # noqa: PLC0415 - never in the process that becomes the master
+    if not argv or argv[0] in _ABOUT_ITSELF:
+        from srvctl.cli import front  # noqa: PLC0415 - never in the process that becomes the master
+
+        return front.invoke(argv)
+    from srvctl.cli import quick  # noqa: PLC0415 - as above
 
     if argv and argv[0] in quick.COMMANDS:
         return quick.invoke(argv)

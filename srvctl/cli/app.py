@@ -11,12 +11,12 @@ from srvctl.cli import completion, quick
 from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.flags import ConfigFlag, with_flags
-from srvctl.cli.invoking import listed, new_commands, outcome, print_version
+from srvctl.cli.invoking import listed, new_commands, outcome, own_flags, print_version
 from srvctl.cli.migrate import migrate
 from srvctl.cli.quick import COMMANDS
 from srvctl.cli.quick import invoke as invoke_quick
 from srvctl.cli.running import load_all, run
-from srvctl.cli.surface import Command, of_argparse
+from srvctl.cli.surface import Command, Flag, of_argparse
 from srvctl.cli.why import why
 from srvctl.errors import ExitCode
 from srvctl.settings.service import Service
@@ -41,6 +41,11 @@ def everything() -> list[Command]:
         of_argparse(command.name, parsers[command.name]) if command.name in parsers else command
         for command in listed(_app)
     ]
+
+
+def flags() -> tuple[Flag, ...]:
+    """Return the flags of ``srvctl`` itself."""
+    return own_flags(_app)
 
 
 def check(

@@ -5,13 +5,47 @@ A test fails when a committed one differs, so none can fall behind the code.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from srvctl.cli import man
-from srvctl.cli.app import everything
+from srvctl.cli.app import everything, flags
 from srvctl.cli.shells.bash import bash
 from srvctl.cli.shells.fish import fish
 from srvctl.cli.shells.zsh import zsh
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_LINE: Final = 110
+_MODULE: Final = '''\
+"""What each command is for, in a sentence. Made by `srvctl.cli.generated` from the commands: do not edit.
+
+The overview is printed from this, because to ask the commands themselves takes half a second.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: In the order of the help.
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {{
+{commands}
+    }}
+)
+#: Those of ``srvctl`` itself.
+FLAGS: Final[Mapping[str, str]] = MappingProxyType(
+    {{
+{flags}
+    }}
+)
+'''
 
 
 def pages() -> dict[str, str]:
@@ -25,9 +59,22 @@ def pages() -> dict[str, str]:
     }
 
 
+def modules() -> dict[str, str]:
+    """Return the text of each module of srvctl that is made, by its path in the repository."""
+    summaries = {command.name: command.help.partition("\n")[0] for command in everything()}
+    own = {", ".join(flag.names): flag.help for flag in flags()}
+    text = _MODULE.format(commands=_entries(summaries), flags=_entries(own))
+    return {"srvctl/cli/summaries.py": text}
+
+
+def _entries(texts: Mapping[str, str]) -> str:
+    lines = [f"        {json.dumps(key)}: {json.dumps(text)}," for key, text in texts.items()]
+    return "\n".join(f"{line}  # noqa: E501" if len(line) > _LONGEST_LINE else line for line in lines)
+
+
 def write(root: Path) -> None:
     """Write every file below ``root``, the top of the repository."""
-    for name, text in pages().items():
+    for name, text in {**pages(), **modules()}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from srvctl.cli.surface import Command, Flag
 
+#: What srvctl is for.
+INTRO: Final = "Serve an ASGI or WSGI application and supervise its workers."
 _SMALLEST: Final = 50
 #: Longer lines are hard to read, however wide the terminal is.
 _LARGEST: Final = 110

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from srvctl import __version__
 from srvctl.cli import mistakes
-from srvctl.cli.helping import command_help, overview
+from srvctl.cli.helping import INTRO, command_help, overview
 from srvctl.cli.report import report
 from srvctl.cli.surface import Command, Flag, in_order, of_typer
 from srvctl.errors import ExitCode, SrvctlError, UsageError, printable
@@ -24,8 +24,6 @@ from srvctl.logs.streams import flush
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-_INTRO: Final = "Serve an ASGI or WSGI application and supervise its workers."
 
 #: Typer raises click's exceptions, from click or from its own copy of it, and exports only this one of them.
 _ClickError: Final[type[Exception]] = next(
@@ -84,7 +82,7 @@ class _AllCommands(TyperGroup):
         """Write the help."""
         flags = of_typer("", self, self.get_params(ctx)).flags
         columns = shutil.get_terminal_size().columns
-        formatter.write(overview(_INTRO, in_order(_listed(self, ctx)), flags, columns, _bold))
+        formatter.write(overview(INTRO, in_order(_listed(self, ctx)), flags, columns, _bold))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the flags before the command.
@@ -119,7 +117,7 @@ class _Commands(typer.Typer):
 def new_commands() -> typer.Typer:
     """Return a set of commands that has none yet."""
     commands = _Commands(
-        help=_INTRO,
+        help=INTRO,
         cls=_AllCommands,
         add_completion=False,
         rich_markup_mode=None,  # help is plain text, and rich takes a fifth of a second to load
@@ -131,8 +129,18 @@ def new_commands() -> typer.Typer:
 
 def listed(commands: typer.Typer) -> list[Command]:
     """Return what can be typed of a set of commands, in the order of the help."""
+    return in_order(_listed(*_group(commands)))
+
+
+def own_flags(commands: typer.Typer) -> tuple[Flag, ...]:
+    """Return the flags of ``srvctl`` itself, before any command."""
+    group, context = _group(commands)
+    return of_typer("", group, group.get_params(context)).flags
+
+
+def _group(commands: typer.Typer) -> tuple[Any, Any]:
     group: Any = get_command(commands)
-    return in_order(_listed(group, typer.Context(group, info_name="srvctl", **group.context_settings)))
+    return group, typer.Context(group, info_name="srvctl", **group.context_settings)
 
 
 def _listed(group: Any, context: Any) -> Iterator[Command]:

@@ -1,7 +1,8 @@
 """What can be typed: every command with its flags, as plain values.
 
 Read from the commands themselves, so that help, completion and the man page cannot say anything else. Knows
-how typer and argparse keep their declarations; whoever presents them does not.
+how typer and argparse keep their declarations; whoever presents them does not. Loads neither, and the
+settings only once a flag of one is read: the overview of all commands has to be there at once.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
-
-from srvctl.settings.catalog import Kind, catalog
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -132,6 +131,8 @@ def of_typer(name: str, command: Any, parameters: Iterable[Any]) -> Command:
 
 
 def _flag(parameter: Any) -> Flag:
+    from srvctl.settings.catalog import Kind, catalog  # noqa: PLC0415 - the overview does without
+
     setting = catalog().get(str(parameter.name).replace("__", "."))
     names = sorted(parameter.opts, key=lambda name: name[:2] == "--")  # -c before --config
     takes_none = parameter.is_flag or parameter.metavar in _NO_VALUE

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from srvctl.cli import completion
-from srvctl.cli.app import everything
-from srvctl.cli.generated import pages, write
+from srvctl.cli import completion, front
+from srvctl.cli.app import everything, invoke
+from srvctl.cli.generated import modules, pages, write
 from srvctl.cli.man import SIGNALS
 from srvctl.errors import ExitCode
 from srvctl.supervisor.signals import MEANINGS
@@ -21,16 +21,43 @@ from srvctl.supervisor.signals import MEANINGS
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("name", list(pages()))
+@pytest.mark.parametrize("name", [*pages(), *modules()])
 def test_the_committed_file_is_what_the_commands_make(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == pages()[name], (
+    assert (ROOT / name).read_text(encoding="utf-8") == {**pages(), **modules()}[name], (
         "run: python -m srvctl.settings.reference"
     )
 
 
 def test_they_are_written_where_they_belong(tmp_path: Path) -> None:
     write(tmp_path)
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(pages())
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
+        *pages(),
+        *modules(),
+    }
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_overview_at_once_is_what_the_commands_themselves_would_print(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for argv, code in (["-h"], ExitCode.OK), (["--help", "status"], ExitCode.OK), ([], ExitCode.USAGE):
+        assert invoke(argv) is code
+        printed = capsys.readouterr().out
+        assert front.invoke(argv) is code
+        assert capsys.readouterr().out == printed
+    assert "\x1b[1mServe\x1b[0m:\n" in front.text(columns, is_terminal=True)
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["--version"]])
+def test_what_srvctl_is_can_be_seen_without_loading_any_command(argv: list[str]) -> None:
+    code = (
+        "import sys; from srvctl.__main__ import main; main();"
+        "print({'typer', 'pydantic', 'argparse', 'srvctl.settings'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("srvctl 0." if argv == ["--version"] else "Usage: srvctl COMMAND")
+    assert done.stderr == "set()\n"
 
 
 @pytest.mark.parametrize("name", list(pages()))
