@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from srvctl.errors import ExitCode, printable
 
@@ -48,8 +48,51 @@ class Command(StrEnum):
     EVENTS = "events"
 
 
+class Reason(StrEnum):
+    """Why a command was not done, for programs; `srvctl --json` and the data of a refusal have it.
+
+    Attributes:
+        meaning: One sentence for the reference.
+    """
+
+    meaning: str
+
+    NOT_RUNNING = "not_running", "No such instance runs, as far as can be seen."
+    NO_SOCKET = "no_socket", "The instance runs, or may, and has no control socket."
+    STALE_SOCKET = "stale_socket", "The socket was left behind by an instance that is gone."
+    STALE_PID_FILE = "stale_pid_file", "The pid file was left behind by an instance that was killed."
+    NO_PERMISSION = "no_permission", "The socket, or its directory, is closed to this user."
+    STRANGER = "stranger", "What is there is no control socket of srvctl."
+    UNRESPONSIVE = "unresponsive", "The master is stopped or blocked."
+    NOT_ALLOWED = "not_allowed", "The instance is another user's, or this user may only look."
+    OLDER = "older", "The master speaks an older control protocol."
+    NEWER = "newer", "The master speaks a newer control protocol."
+    UNKNOWN_COMMAND = "unknown_command", "The master is another version, without this command."
+    BAD_REQUEST = "bad_request", "The master does not understand the request."
+    BUSY = "busy", "Too many other commands wait for the instance."
+    TIMEOUT = "timeout", "It has not finished in time, and goes on."
+    ENDED = "ended", "The master closed the connection before it answered."
+    INTERRUPTED = "interrupted", "The user did not wait; what was asked goes on."
+    FAILED = "failed", "It was tried and failed, or cannot be done now; the message says why."
+
+    def __new__(cls, name: str, meaning: str = "") -> Self:
+        """Make the member its name and keep its meaning beside it."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        return member
+
+
 class ControlError(ValueError):
     """What was received is not a message, or asks for what there is not; the text is a full sentence."""
+
+    reason: Reason = Reason.BAD_REQUEST
+
+
+class UnknownCommandError(ControlError):
+    """The receiver has no such command: mostly it is of another version."""
+
+    reason = Reason.UNKNOWN_COMMAND
 
 
 class OtherVersionError(ControlError):
@@ -126,9 +169,9 @@ def encode_request(request: Request) -> bytes:
 def encode_reply(reply: Reply) -> bytes:
     """Return the line that carries a reply; long texts lose their beginning, too much data is left out."""
     if isinstance(reply, Progress):
-        said = {"type": "progress", "text": reply.text[-MAX_TEXT:], "data": dict(reply.data)}
-        line = _line(said)
-        return line if len(line) <= MAX_REPLY else _line({**said, "data": {}})
+        said: dict[str, Any] = {"type": "progress", "text": reply.text[-MAX_TEXT:]}
+        line = _line({**said, "data": dict(reply.data)} if reply.data else said)
+        return line if len(line) <= MAX_REPLY else _line(said)
     values = {
         "type": "done",
         "ok": reply.ok,
@@ -159,7 +202,7 @@ def decode_request(line: bytes) -> Request:
     try:
         return Request(Command(command), args)
     except ValueError:
-        raise ControlError(f"there is no command {printable(command[:80])!r} here") from None
+        raise UnknownCommandError(f"there is no command {printable(command[:80])!r} here") from None
 
 
 def decode_reply(line: bytes) -> Reply:
@@ -204,8 +247,12 @@ class Lines:
         return lines
 
 
+#: Made once: a feed writes each line of a log with it.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=str)
+
+
 def _line(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), default=str).encode() + b"\n"
+    return _ENCODER.encode(values).encode() + b"\n"
 
 
 def _object(line: bytes, parse_constant: Callable[[str], NoReturn] | None = None) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 import time
 from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.errors import ExitCode, SrvctlError
 from srvctl.ipc.control import MAX_REPLY, ControlError, Done, Lines, decode_reply, encode_request
+from srvctl.ipc.peers import peer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from srvctl.ipc.control import Reply, Request
 
-#: struct ucred of unix(7): pid, uid, gid.
-_UCRED: Final = struct.Struct("iII")
 _CHUNK: Final = 65536
 
 
@@ -166,18 +164,6 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def peer_of(sock: socket.socket) -> tuple[int, int]:
-    """Return pid and user of the other side: who connected, or who called listen(2); 0 and -1 if not told.
-
-    Only Linux tells; elsewhere the mode of the socket's file must do.
-    """
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return 0, -1
-    pid, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _UCRED.size))
-    return pid, uid
 
 
 def _why_unreachable(path: Path, error: OSError) -> str:

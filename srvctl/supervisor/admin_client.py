@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import selectors
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from srvctl.ipc.control import MAX_REPLY, MAX_REQUEST, Command, Lines
+from srvctl.ipc.peers import UNKNOWN
+from srvctl.supervisor.admin_roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from srvctl.supervisor.feeds import Reader
 
 #: Seconds from the connection, or from the last answer, until a whole request is there.
 TO_ASK: Final = 10.0
@@ -24,57 +29,88 @@ _MOST_UNSENT: Final = MAX_REPLY + 256 * 1024
 _CHUNK: Final = 65536
 
 
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who a client is.
+
+    Attributes:
+        by: In words.
+        role: What it may do.
+        uid: Its user.
+        is_own: A part of this instance, such as its console: it may be silent, and is never sent away.
+    """
+
+    by: str
+    role: Role = Role.ACT
+    uid: int = UNKNOWN
+    is_own: bool = False
+
+
 class AdminClient:
     """A connection from accept(2) to close(2).
 
     Args:
         sock: The connection; is made non-blocking.
-        number: How the fleet names it.
-        by: Who it is, in words.
+        number: How the fleet names it; another one as soon as it is not to hear of a command any more.
+        guest: Who it is.
         now: Monotonic seconds.
 
     Attributes:
         command: What it waits for; None between commands.
+        answers_until: When it is told that this takes longer, in monotonic seconds.
+        reader: Its place in the feed that it reads.
         has_asked: It has sent a request that makes sense.
         is_over: Nothing more can come of it.
     """
 
     __slots__ = (
+        "_answers_within",
         "_asks_until",
         "_hears_nothing",
         "_lines",
         "_reads_until",
         "_unsent",
-        "by",
+        "answers_until",
         "command",
+        "guest",
         "has_asked",
         "is_over",
         "number",
+        "reader",
         "socket",
         "stays",
     )
 
-    def __init__(self, sock: socket.socket, number: int, by: str, now: float) -> None:
+    def __init__(self, sock: socket.socket, number: int, guest: Guest, now: float) -> None:
         sock.setblocking(False)
         self.socket = sock
         self.number = number
-        self.by = by
+        self.guest = guest
         self.command: Command | None = None
+        self.answers_until: float | None = None
+        self._answers_within: float | None = None
+        self.reader: Reader | None = None
         self.has_asked = False
         self.stays = False
         self.is_over = False
         self._hears_nothing = False
         self._lines = Lines(MAX_REQUEST)
         self._unsent = b""
-        self._asks_until: float | None = now + TO_ASK
+        self._asks_until: float | None = None
         self._reads_until: float | None = None
+        self._await_request(now)
 
     def export(self) -> dict[str, Any]:
         """Return what `inherit` needs, as JSON."""
         return {
             "number": self.number,
             "fd": self.socket.fileno(),
-            "by": self.by,
+            "by": self.guest.by,
+            "role": self.guest.role,
+            "uid": self.guest.uid,
+            "is_own": self.guest.is_own,
+            "answers_within": self._answers_within,
+            "reader": self.reader.export() if self.reader is not None else None,
             "command": self.command,
             "stays": self.stays,
             "has_asked": self.has_asked,
@@ -92,13 +128,19 @@ class AdminClient:
             ValueError: It waits for a command that there is not any more.
         """
         command = Command(values["command"]) if values["command"] is not None else None
-        client = cls(socket.socket(fileno=values["fd"]), values["number"], values["by"], now)
+        # Those of before took nobody who may not act.
+        role, uid = Role(values.get("role", Role.ACT)), values.get("uid", UNKNOWN)
+        guest = Guest(values["by"], role, uid, values.get("is_own", False))
+        client = cls(socket.socket(fileno=values["fd"]), values["number"], guest, now)
         client.socket.set_inheritable(False)
         client.command, client.stays, client.has_asked = command, values["stays"], values["has_asked"]
         client._hears_nothing = values["hears_nothing"]
         client._lines = Lines(MAX_REQUEST, values["rest"].encode("latin-1"))
         client._unsent = values["unsent"].encode("latin-1")
-        client._asks_until = None if client.is_waiting else now + TO_ASK
+        client._answers_within = values.get("answers_within")
+        if client.is_waiting:
+            client._asks_until = None
+            client.go_on(now)
         client._reads_until = now + TO_READ if client._unsent else None
         return client
 
@@ -110,8 +152,23 @@ class AdminClient:
 
     @property
     def deadline(self) -> float | None:
-        """When it is dropped, in monotonic seconds; None while the master is the slower one."""
-        return self._reads_until if self._reads_until is not None else self._asks_until
+        """When it is dropped, in monotonic seconds; None while the master is the slower one.
+
+        Who follows a feed and does not read costs nothing but a place, which others get if they need it.
+        """
+        if self._reads_until is not None:
+            return None if self.is_following else self._reads_until
+        return self._asks_until
+
+    @property
+    def is_following(self) -> bool:
+        """Whether it reads what comes, without an end."""
+        return self.reader is not None and self.reader.is_following
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether it has not read all that it was sent."""
+        return bool(self._unsent)
 
     @property
     def is_waiting(self) -> bool:
@@ -124,13 +181,15 @@ class AdminClient:
         return self._hears_nothing
 
     def read(self) -> list[bytes]:
-        """Return the lines that it has sent; some of each client's bytes at a time.
+        """Return the line that it has sent, if it is whole; one of each client's at a time.
 
         Raises:
             ControlError: It sends no lines.
         """
         try:
-            data = self.socket.recv(_CHUNK)
+            # The rest stays in the kernel until the next turn of the loop: nobody has two requests in one.
+            found = self.socket.recv(_CHUNK, socket.MSG_PEEK)
+            data = self.socket.recv((found.find(b"\n") + 1) or len(found)) if found else b""
         except BlockingIOError:
             return []
         except OSError:
@@ -143,23 +202,40 @@ class AdminClient:
             return []
         return self._lines.feed(data)
 
-    def begin(self, command: Command) -> None:
-        """Wait for the end of a command, for as long as it takes."""
+    def begin(self, command: Command, now: float, within: float | None = None) -> None:
+        """Wait for the end of a command.
+
+        Args:
+            command: The command.
+            now: Monotonic seconds.
+            within: Seconds in which there must be news of it; None for as long as it takes.
+        """
         self.command = command
         self.has_asked = True
         self._asks_until = None
+        self._answers_within = within
+        self.go_on(now)
+
+    def go_on(self, now: float) -> None:
+        """Wait for the end of the command from now on: there is news of it."""
+        within = self._answers_within
+        self.answers_until = now + within if self.command is not None and within is not None else None
 
     def end(self, now: float, *, stays: bool = False) -> None:
         """Wait for the next command; with ``stays`` for none: the end of the connection is to tell."""
-        self.command = None
+        self.command = self.reader = self.answers_until = None
         self.stays = stays
-        self._asks_until = None if stays else now + TO_ASK
+        if not stays:
+            self._await_request(now)
         self._end_if_idle()
+
+    def _await_request(self, now: float) -> None:
+        self._asks_until = None if self.guest.is_own else now + TO_ASK
 
     def dismiss(self) -> None:
         """Take nothing more from it; it is over as soon as it has what it was sent."""
         self._hears_nothing = True
-        self.command = None
+        self.command = self.reader = self.answers_until = None
         self.stays = False
         self._end_if_idle()
 
@@ -195,4 +271,5 @@ class AdminClient:
             self.is_over = True
 
     def __repr__(self) -> str:
-        return f"AdminClient({self.number}, {self.by!r}, command={self.command}, unsent={len(self._unsent)})"
+        state = f"command={self.command}, unsent={len(self._unsent)}"
+        return f"AdminClient({self.number}, {self.guest.by!r}, {state})"

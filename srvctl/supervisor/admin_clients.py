@@ -10,14 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from srvctl.supervisor.admin_client import AdminClient
+from srvctl.supervisor.admin_roles import Role
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from srvctl.supervisor.admin_client import Guest
     from srvctl.supervisor.events import Event
 
 MOST_CLIENTS: Final = 64
+#: Of these, for those who may only look; and for each user of them.
+MOST_READERS: Final = 24
+MOST_OF_ONE_READER: Final = 8
 
 
 class Watcher(Protocol):
@@ -52,19 +57,45 @@ class AdminClients:
         """Return a client that is still there."""
         return self._clients.get(number)
 
-    def add(self, sock: socket.socket, by: str, now: float) -> None:
-        """Take a new connection; `has_room` must have said so."""
-        client = self._clients[self._next] = AdminClient(sock, self._next, by, now)
+    def __iter__(self) -> Iterator[AdminClient]:
+        """Iterate over those that are there now."""
+        return iter(list(self._clients.values()))
+
+    def add(self, sock: socket.socket, guest: Guest, now: float) -> AdminClient:
+        """Take a new connection; `has_room` must have said so, or it is one of our own."""
+        client = self._clients[self._next] = AdminClient(sock, self._next, guest, now)
         self._next += 1
         self.settle(client)
+        return client
 
-    def has_room(self) -> bool:
-        """Return whether there is room for one more, after the one that is missed least has made some."""
-        if len(self._clients) < MOST_CLIENTS:
-            return True
+    def rename(self, client: AdminClient) -> None:
+        """Give a client another number: what is said of the old one reaches nobody any more."""
+        before, client.number = client.number, self._next
+        self._next += 1
+        self._clients[client.number] = self._clients.pop(before)
+        if before in self._masks:
+            self._masks[client.number] = self._masks.pop(before)
+
+    def has_room(self, guest: Guest) -> bool:
+        """Return whether there is room for one more, after the one that is missed least has made some.
+
+        Who may only look has few places, and drives out only others who look: the owner always finds one
+        that is not his own.
+        """
+        guests = [client for client in self._clients.values() if not client.guest.is_own]
+        if guest.role is Role.READ:
+            readers = [client for client in guests if client.guest.role is Role.READ]
+            theirs = [client for client in readers if client.guest.uid == guest.uid]
+            return (len(theirs) < MOST_OF_ONE_READER or self._make_room(theirs)) and (
+                len(readers) < MOST_READERS or self._make_room(readers)
+            )
+        return len(guests) < MOST_CLIENTS or self._make_room(guests)
+
+    def _make_room(self, clients: Iterable[AdminClient]) -> bool:
+        """Drop one that nothing is lost with; return whether there was one."""
         # Whoever connects and says nothing must not keep out who asks, not even between two requests.
-        for client in sorted(self._clients.values(), key=lambda one: (one.is_waiting, one.has_asked)):
-            if not client.is_waiting or client.has_hung_up:
+        for client in sorted(clients, key=lambda one: (one.is_waiting, one.has_asked)):
+            if not client.is_waiting or client.has_hung_up or (client.is_following and client.has_unsent):
                 self.drop(client)
                 return True
         return False
@@ -94,14 +125,18 @@ class AdminClients:
 
     def next_deadline(self) -> float | None:
         """Return when the next client has taken too long (monotonic seconds)."""
-        deadlines = (client.deadline for client in self._clients.values())
-        return min((moment for moment in deadlines if moment is not None), default=None)
+        deadlines = ((client.deadline, client.answers_until) for client in self._clients.values())
+        return min((moment for pair in deadlines for moment in pair if moment is not None), default=None)
 
     def expire(self, now: float) -> None:
         """Drop those that have taken too long."""
-        for client in list(self._clients.values()):
+        for client in self:
             if client.deadline is not None and client.deadline <= now:
                 self.drop(client)
+
+    def overdue(self, now: float) -> list[AdminClient]:
+        """Return those whose command takes too long."""
+        return [one for one in self if one.answers_until is not None and one.answers_until <= now]
 
     def fds(self) -> list[int]:
         """Return the descriptors of all connections."""
@@ -111,12 +146,23 @@ class AdminClients:
         """Return what `inherit` must know, as JSON."""
         return {"next": self._next, "clients": [client.export() for client in self._clients.values()]}
 
-    def inherit(self, state: dict[str, Any], now: float) -> None:
-        """Take over the clients of the program that this process ran before."""
+    def inherit(
+        self, state: dict[str, Any], now: float, go_on: Callable[[AdminClient, Mapping[str, Any]], bool]
+    ) -> None:
+        """Take over the clients of the program that this process ran before.
+
+        Args:
+            state: What `state` was.
+            now: Monotonic seconds.
+            go_on: Has one read its feed where it was; returns whether that is possible.
+        """
         self._next = state["next"]
         for values in state["clients"]:
             with contextlib.suppress(OSError, ValueError):  # its client has to ask again
                 client = AdminClient.inherit(values, now)
+                if values.get("reader") is not None and not go_on(client, values["reader"]):
+                    client.socket.close()
+                    continue
                 self._clients[client.number] = client
                 self.settle(client)
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import AlreadyRunning
 from srvctl.ipc.control import Command, Request
-from srvctl.ipc.control_client import Connection, NotReachableError, peer_of
+from srvctl.ipc.control_client import Connection, NotReachableError
+from srvctl.ipc.peers import peer_of
 from srvctl.settings.instance import AUTO, control_paths, numbered
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.listeners import UnixFile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from srvctl.settings.instance import Instance
+    from srvctl.supervisor.admin_roles import Group
 
 _BACKLOG: Final = 64
 _MOST_OF_ONE_NAME: Final = 100
@@ -42,11 +44,13 @@ class ControlSocket:
         listener: The socket, non-blocking and close-on-exec.
         file: Its file, which is ours to remove.
         name: What the instance is called from now on.
+        group: Whose members may look through it, besides the owner and root.
     """
 
     listener: socket.socket
     file: UnixFile
     name: str
+    group: Group | None = None
 
 
 def open_control_socket(
