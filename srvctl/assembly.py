@@ -192,12 +192,13 @@ class Assembly:
     # -- its parts -------------------------------------------------------------------------------------
 
     def _open_control_socket(self) -> None:
-        control, reason = open_control_socket(
-            self._instance, self._settings.control.socket, os.environ, os.geteuid()
+        wanted = self._settings.control
+        control, warning = open_control_socket(
+            self._instance, wanted.socket, os.environ, os.geteuid(), wanted.group
         )
+        if warning:
+            logger.warning("%s", warning)
         if control is None:
-            if reason:
-                logger.warning("%s", reason)
             return
         self._instance = replace(self._instance, name=control.name)
         self._admin = Admin(control, self._about(), self._poller)

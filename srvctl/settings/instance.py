@@ -113,16 +113,24 @@ def state_directories(environ: Mapping[str, str], uid: int) -> tuple[Path, ...]:
     )
 
 
-def control_paths(setting: str, name: str, environ: Mapping[str, str], uid: int) -> tuple[Path, ...]:
+def control_paths(
+    setting: str, name: str, environ: Mapping[str, str], uid: int, config: str = ""
+) -> tuple[Path, ...]:
     """Return where the control socket may be, best first.
+
+    The directory of the file of settings comes last: only who gives that file finds the socket there, it may
+    be a working tree that nobody wants one in, and some of the file systems that are shared with virtual
+    machines and containers can hold none.
 
     Args:
         setting: ``control.socket``: a path, ``auto`` or ``none``; the latter has no path.
         name: The instance's.
         environ: See `runtime_directories`.
         uid: See `runtime_directories`.
+        config: Absolute path of its file of settings; empty without one.
     """
-    return _paths(setting, runtime_directories(environ, uid), name + SOCKET_SUFFIX)
+    beside = (Path(config).parent,) if config else ()
+    return _paths(setting, (*runtime_directories(environ, uid), *beside), name + SOCKET_SUFFIX)
 
 
 def ledger_paths(setting: str, name: str, environ: Mapping[str, str], uid: int) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import AlreadyRunning
@@ -18,12 +19,12 @@ from srvctl.ipc.control import Command, Request
 from srvctl.ipc.control_client import Connection, NotReachableError
 from srvctl.ipc.peers import peer_of
 from srvctl.settings.instance import AUTO, control_paths, numbered
+from srvctl.supervisor.control_group import find_group, share
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.listeners import UnixFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from srvctl.settings.instance import Instance
     from srvctl.supervisor.admin_roles import Group
@@ -54,12 +55,12 @@ class ControlSocket:
 
 
 def open_control_socket(
-    instance: Instance, setting: str, environ: Mapping[str, str], uid: int
+    instance: Instance, setting: str, environ: Mapping[str, str], uid: int, group: str | None = None
 ) -> tuple[ControlSocket | None, str]:
-    """Return the socket, or None and a sentence why there is none: that never keeps a master from starting.
+    """Return the socket, or None, and a sentence about what could not be done; no master is kept by that.
 
-    Without one the sentence is empty where none was asked for. Call it before any thread exists: the file is
-    created under a umask of its own.
+    The sentence is empty where all is as asked. Call it before any thread exists: the file is created under a
+    umask of its own.
 
     Args:
         instance: Who wants it. If the name was not the user's choice and another instance has it, the name
@@ -67,17 +68,18 @@ def open_control_socket(
         setting: ``control.socket``: a path, ``auto`` or ``none``.
         environ: The environment, for the directories.
         uid: The effective user.
+        group: ``control.group``: name or number of the group that may look.
 
     Raises:
         AlreadyRunning: Another master has the user's name or path, or runs with the same file of settings.
     """
     for number in range(1, _MOST_OF_ONE_NAME + 1):
         name = numbered(instance.name, number)
-        path, reason = first_usable(control_paths(setting, name, environ, uid), uid)
+        path, reason = first_usable(control_paths(setting, name, environ, uid, instance.config), uid)
         if path is None:
             return None, _sentence(reason) if reason else ""
         try:
-            return ControlSocket(*open_at(path), name), ""
+            sock, file = open_at(path)
         except AlreadyRunning as error:
             if setting != AUTO or instance.is_named or _is_same(path, instance):
                 raise AlreadyRunning(
@@ -87,6 +89,11 @@ def open_control_socket(
                 ) from None
         except OSError as error:
             return None, _sentence(f"{path}: {error.strerror or error}")
+        shared, warning = find_group(group)
+        if shared is not None:
+            in_ours = setting == AUTO and path.parent != Path(instance.config).parent
+            warning = share(path, shared, opens_directory=in_ours)
+        return ControlSocket(sock, file, name, shared), warning
     return None, _sentence(
         f"{_MOST_OF_ONE_NAME} instances are called {instance.name}; give this one a --name"
     )
