@@ -16,6 +16,7 @@ from srvctl.cli.migrate import migrate
 from srvctl.cli.quick import COMMANDS
 from srvctl.cli.quick import invoke as invoke_quick
 from srvctl.cli.running import load_all, run
+from srvctl.cli.start import start
 from srvctl.cli.surface import Command, Flag, of_argparse
 from srvctl.cli.why import why
 from srvctl.errors import ExitCode
@@ -82,6 +83,7 @@ def explain_proxy(
 
 
 _app.command()(with_flags(run))
+_app.command()(with_flags(start))
 _app.command()(with_flags(check))
 _app.command()(with_flags(explain_proxy))
 _app.command()(why)
