@@ -13,13 +13,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.cli.printing import show
+from srvctl.cli.quantities import duration
 from srvctl.cli.report import report
-from srvctl.cli.status_text import duration
 from srvctl.errors import ExitCode, SrvctlError, printable
 from srvctl.ipc.control import Done
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from srvctl.cli.instances import Master
     from srvctl.ipc.control import Command
@@ -80,6 +80,6 @@ def _harmless(text: str) -> str:
     return "\n".join(printable(line) for line in text.expandtabs().split("\n"))
 
 
-def print_json(values: Mapping[str, Any]) -> None:
-    """Print an object for programs."""
+def print_json(values: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print an object, or a list, for programs."""
     print(json.dumps(values, indent=2))

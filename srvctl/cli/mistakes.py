@@ -25,7 +25,7 @@ def no_flag(command: str, written: str, known: Iterable[str]) -> str:
         return f"srvctl has no option {name} of its own; write it behind a command, which srvctl --help lists"
     program = f"srvctl {command}"
     names = list(known)
-    meant = _nearest(name, names) or next((flag for flag in names if flag.startswith(name)), None)
+    meant = nearest(name, names) or next((flag for flag in names if flag.startswith(name)), None)
     hint = f"did you mean {meant}?" if meant else f"{program} --help lists those there are"
     return f"{program} has no option {name}; {hint}"
 
@@ -45,7 +45,7 @@ def wrong_use(flag: str, metavar: str, opposite: str = "") -> str:
 
 def no_command(written: str, known: Iterable[str]) -> str:
     """Return the line about a command that there is not, and that may be meant for an application."""
-    meant = _nearest(written, known)
+    meant = nearest(written, known)
     if meant:
         hint = f"did you mean {meant}?"
     elif written.endswith(".py") or "/" in written or "." in written:
@@ -71,8 +71,8 @@ def too_many(command: str, first: str | None, further: Sequence[str]) -> str:
     return f"srvctl {command} takes no further argument, but there is {further[0]}{behind}"
 
 
-def _nearest(written: str, known: Iterable[str]) -> str | None:
-    """Return the name that is most like what was written; the dashes that flags share say nothing."""
+def nearest(written: str, known: Iterable[str]) -> str | None:
+    """Return the name that is most like what was written, if one is; the dashes of flags say nothing."""
     from difflib import get_close_matches  # noqa: PLC0415 - a command line that is right does without
 
     bare = {name.lstrip("-"): name for name in known}

@@ -1,111 +1,108 @@
-"""What ``srvctl status`` prints for people: the instance in two lines, and a line for each worker. Pure."""
+"""What ``srvctl status`` prints for people: the instance in a few lines, and a line for each worker. Pure."""
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.errors import printable
-from srvctl.ipc.verdicts import size_text
+from srvctl.cli.columns import aligned
+from srvctl.cli.quantities import count, duration, latency, share, short_duration, short_size
+from srvctl.cli.values import items, number, shown, table, workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_HEAD: Final = ("SLOT", "PID", "STATE", "GENERATION", "UPTIME", "REQUESTS", "IN FLIGHT", "RSS")
-_WORDS: Final = frozenset({_HEAD.index("STATE")})
+_HEAD: Final = (
+    "SLOT",
+    "PID",
+    "STATE",
+    "GEN",
+    "UPTIME",
+    "CPU",
+    "PSS",
+    "REQ",
+    "ERR",
+    "IN FLIGHT",
+    "CONN",
+    "LAG",
+)
 
 
 def as_text(status: Mapping[str, Any]) -> str:
     """Return a status as the master gives it, without what it does not say."""
     lines = [_headline(status)]
-    lines += [f"  {text}" for text in (*map(_shown, _list(status, "binds")), *_reload(status)) if text]
-    workers = [worker for worker in _list(status, "workers") if isinstance(worker, dict)]
-    lines += ["", *_table(sorted(workers, key=_place))] if workers else ["  no workers"]
-    return "\n".join(lines)
+    lines += [f"  {shown(bind)}" for bind in items(status, "binds")]
+    lines += [f"  {text}" for text in (_reload(status), _missing(status)) if text]
+    lines += ["", *worker_table(status)] if workers(status) else ["  no workers"]
+    endings = [text for text in (restarts(status), failure(status)) if text]
+    return "\n".join([*lines, *([""] if endings else []), *endings])
 
 
-def duration(seconds: float) -> str:
-    """Return a duration with its two largest units: ``3.4 s``, ``5 min 2 s``, ``2 h 0 min``, ``4 d 7 h``."""
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    for unit, name, below, part in (
-        (_DAY, "d", _HOUR, "h"),
-        (_HOUR, "h", _MINUTE, "min"),
-        (_MINUTE, "min", 1, "s"),
-    ):
-        if seconds >= unit:
-            return f"{int(seconds // unit)} {name} {int(seconds % unit // below)} {part}"
-    raise AssertionError("a minute is the smallest unit")
+def worker_table(status: Mapping[str, Any]) -> list[str]:
+    """Return the workers as the lines of a table."""
+    found = workers(status)
+    has_pss = not found or any(worker.get("pss") for worker in found)
+    head = tuple(name if has_pss or name != "PSS" else "RSS" for name in _HEAD)
+    remarks = [shown(worker.get("leaves_because") or "") for worker in found]
+    rows = [_row(worker, "pss" if has_pss else "rss") for worker in found]
+    return aligned(head, rows, {"STATE"}, remarks)
+
+
+def restarts(status: Mapping[str, Any]) -> str:
+    """Return how many workers were replaced, by cause; empty if none was."""
+    causes = {name: n for name, n in table(status, "restarts").items() if isinstance(n, int) and n > 0}
+    listed = sorted(causes.items(), key=lambda cause: -cause[1])
+    return f"restarts: {', '.join(f'{n} {shown(name)}' for name, n in listed)}" if listed else ""
+
+
+def failure(status: Mapping[str, Any]) -> str:
+    """Return why the last reload failed; empty if it did not."""
+    error = table(status, "reload").get("error")
+    return f"the last reload failed: {shown(error)}" if error else ""
+
+
+def ready(status: Mapping[str, Any]) -> int:
+    """Return how many slots have a worker that serves."""
+    return len({worker.get("slot") for worker in workers(status) if worker.get("state") == "ready"})
 
 
 def _headline(status: Mapping[str, Any]) -> str:
-    generation, uptime = status.get("generation"), _number(status, "uptime")
-    name, app, state = (_shown(status.get(key) or "?") for key in ("name", "app", "state"))
+    generation, uptime = status.get("generation"), number(status, "uptime")
+    name, app, state = (shown(status.get(key) or "?") for key in ("name", "app", "state"))
     parts = [
         f"{name} ({app}): {state}",
-        f"pid {_shown(status.get('pid', '?'))}",
-        f"generation {_shown(generation)}" if generation is not None else "",
+        f"pid {shown(status.get('pid', '?'))}",
+        f"generation {shown(generation)}" if generation is not None else "",
         f"up {duration(uptime)}" if uptime else "",
-        f"srvctl {_shown(status.get('version', '?'))}",
+        f"srvctl {shown(status.get('version', '?'))}",
     ]
     return ", ".join(part for part in parts if part)
 
 
-def _reload(status: Mapping[str, Any]) -> list[str]:
-    reload = status.get("reload")
-    if not isinstance(reload, dict):
-        return []
-    lines = []
-    if reload.get("state") not in {None, "", "idle"}:
-        lines.append(f"reload to generation {_shown(reload.get('generation'))}: {_shown(reload['state'])}")
-    if reload.get("error"):
-        lines.append(f"the last reload failed: {_shown(reload['error'])}")
-    return lines
+def _reload(status: Mapping[str, Any]) -> str:
+    reload = table(status, "reload")
+    if reload.get("state") in {None, "", "idle"}:
+        return ""
+    return f"reload to generation {shown(reload.get('generation'))}: {shown(reload['state'])}"
 
 
-def _table(workers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return aligned columns: words to the left, numbers to the right."""
-    rows = [_HEAD, *map(_row, workers)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = []
-    for number, row in enumerate(rows):
-        cells = [
-            cell.ljust(width) if column in _WORDS else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        note = _shown(workers[number - 1].get("leaves_because") or "") if number else ""
-        lines.append("  ".join([*cells, note]).rstrip())
-    return lines
+def _missing(status: Mapping[str, Any]) -> str:
+    wanted, there = int(number(status, "target")), ready(status)
+    return f"{there} of {wanted} workers are ready" if there < wanted else ""
 
 
-def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
-    pid = worker.get("pid")
+def _row(worker: Mapping[str, Any], memory: str) -> Sequence[str]:
+    pid, size = worker.get("pid"), number(worker, memory)
     return (
-        _shown(worker.get("slot", "?")),
-        _shown(pid) if pid else "-",
-        _shown(worker.get("state", "?")),
-        _shown(worker.get("generation", "?")),
-        duration(_number(worker, "uptime")),
-        f"{_number(worker, 'requests'):.0f}",
-        f"{_number(worker, 'in_flight'):.0f}",
-        size_text(int(_number(worker, "rss"))) if _number(worker, "rss") else "-",
+        shown(worker.get("slot", "?")),
+        shown(pid) if pid else "-",
+        shown(worker.get("state", "?")),
+        shown(worker.get("generation", "?")),
+        short_duration(number(worker, "uptime")),
+        share(number(worker, "cpu")),
+        short_size(size) if size else "-",
+        count(number(worker, "requests")),
+        count(number(worker, "errors")),
+        count(number(worker, "in_flight")),
+        count(number(worker, "connections")),
+        latency(number(worker, "loop_lag")),
     )
-
-
-def _place(worker: Mapping[str, Any]) -> tuple[float, float]:
-    return _number(worker, "slot"), _number(worker, "generation")
-
-
-def _number(values: Mapping[str, Any], key: str) -> float:
-    value = values.get(key)
-    return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
-
-
-def _list(values: Mapping[str, Any], key: str) -> list[Any]:
-    value = values.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _shown(value: object) -> str:
-    return printable(str(value))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from srvctl.cli.status_text import as_text, duration
+from srvctl.cli.status_text import as_text, ready, worker_table
 
 STATUS: dict[str, Any] = {
     "name": "shop",
@@ -18,6 +18,8 @@ STATUS: dict[str, Any] = {
     "version": "0.1.0",
     "binds": ["http://127.0.0.1:8000", "unix socket /run/shop.sock"],
     "reload": {"state": "baking", "generation": 3, "error": ""},
+    "target": 2,
+    "restarts": {"oom": 1, "crash": 3, "hang": 0},
     "workers": [
         {
             "slot": 1,
@@ -26,8 +28,13 @@ STATUS: dict[str, Any] = {
             "generation": 2,
             "uptime": 7504,
             "requests": 12345,
+            "errors": 2,
             "in_flight": 0,
-            "rss": 64 * 2**20,
+            "connections": 7,
+            "cpu": 1.5,
+            "loop_lag": 0.0123,
+            "rss": 128 * 2**20,
+            "pss": 64 * 2**20,
         },
         {"slot": 0, "pid": 0, "state": "forking", "generation": 3, "uptime": 0.04},
         {
@@ -38,7 +45,7 @@ STATUS: dict[str, Any] = {
             "uptime": 7504.5,
             "requests": 9,
             "in_flight": 3,
-            "rss": 2**20,
+            "pss": 2**20,
             "leaves_because": "reload",
         },
     ],
@@ -51,19 +58,43 @@ def test_columns_are_aligned() -> None:
         "  http://127.0.0.1:8000\n"
         "  unix socket /run/shop.sock\n"
         "  reload to generation 3: baking\n"
+        "  1 of 2 workers are ready\n"
         "\n"
-        "SLOT   PID  STATE     GENERATION     UPTIME  REQUESTS  IN FLIGHT      RSS\n"
-        "   0  4101  draining           2  2 h 5 min         9          3  1.0 MiB  reload\n"
-        "   0     -  forking            3      0.0 s         0          0        -\n"
-        "   1  4102  ready              2  2 h 5 min     12345          0   64 MiB"
+        "SLOT   PID  STATE     GEN  UPTIME   CPU  PSS    REQ  ERR  IN FLIGHT  CONN    LAG\n"
+        "   0  4101  draining    2   2h05m    0%   1M      9    0          3     0  0.0ms  reload\n"
+        "   0     -  forking     3      0s    0%    -      0    0          0     0  0.0ms\n"
+        "   1  4102  ready       2   2h05m  150%  64M  12345    2          0     7   12ms\n"
+        "\n"
+        "restarts: 3 crash, 1 oom"
     )
+
+
+def test_sixty_four_workers_fit_into_eighty_columns() -> None:
+    worker = {"pid": 10**6, "state": "ready", "generation": 12, "uptime": 90000, "requests": 10**9}
+    worker |= {"cpu": 0.99, "pss": 350 * 2**20, "errors": 9, "in_flight": 99, "connections": 999}
+    workers = [{**worker, "slot": slot, "loop_lag": slot / 1000} for slot in range(64)]
+    lines = worker_table({"workers": workers})
+    assert len(lines) == 65
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[1:]] == [str(slot) for slot in range(64)]
+
+
+def test_where_nothing_can_be_weighed_it_says_what_is_resident() -> None:
+    lines = worker_table({"workers": [{"slot": 0, "rss": 2**20, "pss": None}]})
+    assert lines[0].split()[6] == "RSS"
+    assert lines[1].split()[6] == "1M"
+
+
+def test_ready_are_slots_and_not_workers() -> None:
+    """While one is replaced there are two in its slot."""
+    workers = [{"slot": 0, "state": "ready"}, {"slot": 0, "state": "ready"}, {"slot": 1, "state": "booting"}]
+    assert ready({"workers": workers}) == 1
 
 
 def test_a_reload_that_failed_is_told() -> None:
     reload = {"state": "idle", "generation": None, "error": "Reload failed: no module.\x07"}
-    assert "  the last reload failed: Reload failed: no module.\\x07\n" in as_text(
-        {**STATUS, "reload": reload}
-    )
+    text = as_text({**STATUS, "reload": reload})
+    assert text.splitlines()[-1] == "the last reload failed: Reload failed: no module.\\x07"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +104,8 @@ def test_a_reload_that_failed_is_told() -> None:
         {"workers": 3, "binds": "x", "reload": [], "uptime": "long", "generation": {"a": 1}},
         {"workers": [1, None, {}], "binds": [None]},
         {"workers": [{"slot": "x", "uptime": float("nan"), "rss": float("inf"), "requests": None}]},
+        {"restarts": [], "target": "many"},
+        {"restarts": {"\x1b": 3, "x": "y"}, "reload": {"error": "\x1b"}},
         {"name": "\x1b[2J", "state": "\n", "reload": {"state": 3, "error": 4}},
     ],
 )
@@ -80,20 +113,3 @@ def test_whatever_a_master_says_can_be_shown(status: dict[str, Any]) -> None:
     text = as_text(status)
     assert "\x1b" not in text
     assert "srvctl ?" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0.0 s"),
-        (59.94, "59.9 s"),
-        (60, "1 min 0 s"),
-        (3599.9, "59 min 59 s"),
-        (3600, "1 h 0 min"),
-        (86399, "23 h 59 min"),
-        (86400, "1 d 0 h"),
-        (10**9, "11574 d 1 h"),
-    ],
-)
-def test_durations_have_two_units(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -1,0 +1,40 @@
+"""Reads what a master says as what it should be: masters may be older, newer, or no masters at all. Pure."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from srvctl.errors import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def number(values: Mapping[str, Any], key: str) -> float:
+    """Return a number; 0 where there is none that could be one."""
+    value = values.get(key)
+    return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
+
+
+def items(values: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list; empty where there is none."""
+    value = values.get(key)
+    return value if isinstance(value, list) else []
+
+
+def table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object; empty where there is none."""
+    value = values.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def workers(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the workers by slot; in one slot, the older first."""
+    found = [worker for worker in items(values, "workers") if isinstance(worker, dict)]
+    return sorted(found, key=lambda worker: (number(worker, "slot"), number(worker, "generation")))
+
+
+def shown(value: object) -> str:
+    """Return a value as a terminal may show it."""
+    return printable(str(value))
