@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from srvctl.errors import AlreadyRunning, ConfigError
 from srvctl.settings.instance import ledger_paths
-from srvctl.settings.keeping import flat
+from srvctl.settings.keeping import flat, shown
 from srvctl.settings.log_setup import configure_logs
 from srvctl.settings.service import Service
 from srvctl.supervisor import handover
@@ -119,7 +119,9 @@ class Assembly:
         self._generations = Generations.inherit(state["generation"], self._settings)
         self._staff.inherit(state["staff"], self._poller)
         if state["admin"] is not None:
-            self._admin = Admin.inherit(state["admin"], self._about(), self._poller)
+            self._admin = Admin.inherit(
+                state["admin"], self._about(), self._poller, settings=lambda: shown(self._settings)
+            )
             self._poller.add_clock(self._admin)
         self._oom = OomWatch(since=state.get("oom"))
         if "tally" in state:  # an earlier srvctl has none
@@ -201,7 +203,7 @@ class Assembly:
         if control is None:
             return
         self._instance = replace(self._instance, name=control.name)
-        self._admin = Admin(control, self._about(), self._poller)
+        self._admin = Admin(control, self._about(), self._poller, settings=lambda: shown(self._settings))
         self._poller.add_clock(self._admin)
 
     def _about(self) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from srvctl.settings.catalog import Setting, catalog
 from srvctl.settings.display import format_value
+from srvctl.settings.keeping import HIDDEN
 
 if TYPE_CHECKING:
     from srvctl.settings.load import Loaded
-
-_HIDDEN: Final = "(hidden)"
 
 
 def as_table(loaded: Loaded) -> str:
@@ -49,4 +48,4 @@ def _value(loaded: Loaded, setting: Setting) -> object:
 
 def _shown(loaded: Loaded, setting: Setting) -> str:
     """Return what stands for a secret; nothing for what may be seen."""
-    return _HIDDEN if setting.option.is_secret and _value(loaded, setting) is not None else ""
+    return HIDDEN if setting.option.is_secret and _value(loaded, setting) is not None else ""

@@ -32,12 +32,14 @@ def with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     own = [
         p for p in Signature.from_callable(command, eval_str=True).parameters.values() if p.name != "given"
     ]
+    arguments = [p for p in own if _is_argument(p)]
     parameters = [
+        *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in arguments),  # typed before APP
         *(
             Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(setting))
             for name, setting in names.items()
         ),
-        *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in own),
+        *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in own if p not in arguments),
     ]
 
     def wrapper(**values: Any) -> Any:
@@ -62,6 +64,11 @@ ConfigFlag = Annotated[
         help="File with settings: .toml, .yaml or .yml; without the flag, the one that SRVCTL_CONFIG names.",
     ),
 ]
+
+
+def _is_argument(parameter: Parameter) -> bool:
+    marks = getattr(parameter.annotation, "__metadata__", ())
+    return any(isinstance(mark, typer.models.ArgumentInfo) for mark in marks)
 
 
 def _annotation(setting: Setting) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.settings.catalog import catalog
 from srvctl.settings.option import Change
@@ -18,9 +18,22 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import Settings
 
 
+#: Stands for a secret that is set.
+HIDDEN: Final = "(hidden)"
+
+
 def flat(settings: Settings) -> dict[str, Any]:
     """Return every value by its dotted key, as JSON."""
     return {key: attrgetter(key)(settings) for key in catalog()}
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """Return every value by its dotted key, as JSON that anybody may see who may see the instance."""
+    secrets = {key for key, setting in catalog().items() if setting.option.is_secret}
+    return {
+        key: HIDDEN if key in secrets and value is not None else value
+        for key, value in flat(settings).items()
+    }
 
 
 def in_force(found: Settings, at_start: Settings) -> Settings:
