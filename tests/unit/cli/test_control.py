@@ -279,7 +279,7 @@ def test_help_names_the_flags(srvctl: Told) -> None:
         assert srvctl(name, "--help") is ExitCode.OK
         assert f"usage: srvctl {name} " in srvctl.out
         assert ("--no-wait" in srvctl.out) == (name in CHANGING)
-        assert ("--now" in srvctl.out) == (name == "stop")
+        assert ("--now" in srvctl.out) == (name in {"stop", "restart"})
 
 
 def test_they_are_listed_among_all_commands_and_work_there(
