@@ -6,9 +6,11 @@ one of them needs is loaded only where the settings ask for it.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import ConfigError
+from srvctl.settings.console_token import SecretError, token_of
 from srvctl.settings.groups import TlsSettings, WorkersSettings
 from srvctl.settings.layer import Problem
 from srvctl.settings.load import raise_all
@@ -80,4 +82,29 @@ def _check_reload_dirs(loaded: Loaded) -> None:
         raise_all([Problem.at(loaded.origins["reload.dirs"], str(error))])
 
 
-CHECKS: Final = (_check_tls, _check_privileges, _check_env_file, _check_reload_dirs)
+def _check_console(loaded: Loaded) -> None:
+    """Look for the console's token, and for what sends figures."""
+    console, origins = loaded.settings.console, loaded.origins
+    if console.token_file is not None:
+        if console.token is not None:
+            raise_all([Problem.at(origins["console.token_file"], "console.token_file", _ONE_TOKEN)])
+        try:
+            token_of(console)
+        except SecretError as error:
+            raise_all([Problem.at(origins["console.token_file"], "console.token_file", str(error))])
+    if loaded.settings.metrics.otlp is not None and not _has_otel():
+        raise_all([Problem.at(origins["metrics.otlp"], "metrics.otlp", _NO_OTEL)])
+
+
+_ONE_TOKEN: Final = "console.token is set as well; leave one of the two out"  # noqa: S105 - a sentence
+_NO_OTEL: Final = "OpenTelemetry is not installed; run pip install 'srvctl[otel]'"
+
+
+def _has_otel() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # not even what it is a part of
+        return False
+
+
+CHECKS: Final = (_check_tls, _check_privileges, _check_env_file, _check_reload_dirs, _check_console)

@@ -11,6 +11,7 @@ MOLD: Final = "srvctl-mold"
 WORKER: Final = "srvctl-worker"
 SPARE: Final = "srvctl-spare"  #: becomes a worker
 WATCHER: Final = "srvctl-watcher"
+CONSOLE: Final = "srvctl-console"
 
 _PR_SET_NAME: Final = 15  # prctl(2): at most 15 bytes
 

@@ -9,6 +9,14 @@ from urllib.parse import urlsplit
 
 from srvctl.logs.access.formats import check_format
 from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
+from srvctl.settings.console_checks import (
+    check_console_bind,
+    check_console_host,
+    check_otlp,
+    check_prefix,
+    parse_statsd,
+)
+from srvctl.settings.console_token import check_token
 from srvctl.settings.process_values import parse_cpus, parse_id, parse_rlimit, parse_umask
 from srvctl.settings.trusted import check_fields, check_peers
 
@@ -157,6 +165,9 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
     {
         "app.target": check_target,
         "broadcast.url": check_broadcast_url,
+        "console.bind": check_console_bind,
+        "console.hosts": check_console_host,
+        "console.token": check_token,
         "hooks.on_boot": check_hook,
         "hooks.pre_fork": check_hook,
         "hooks.post_fork": check_hook,
@@ -167,6 +178,9 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
         "proxy.forwarded_allow_ips": check_peers,
         "proxy.fields": check_fields,
         "log.access_format": check_access_format,
+        "metrics.otlp": check_otlp,
+        "metrics.prefix": check_prefix,
+        "metrics.statsd": _parses(parse_statsd),
         "server.bind": check_bind,
         "server.host": check_host,
         "server.uds": check_uds,
