@@ -5,13 +5,12 @@ Prints what `srvctl.cli.invoking` would print after half a second of imports, fr
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from srvctl import __version__
 from srvctl.cli.helping import INTRO, overview
-from srvctl.cli.printing import show
+from srvctl.cli.printing import show, terminal_width
 from srvctl.cli.summaries import COMMANDS, FLAGS
 from srvctl.cli.surface import Command, Flag, section_of
 from srvctl.errors import ExitCode
@@ -25,7 +24,7 @@ def invoke(argv: Sequence[str]) -> ExitCode:
     if argv[:1] == ["--version"]:
         show(f"srvctl {__version__}")
         return ExitCode.OK
-    show(text(shutil.get_terminal_size().columns, is_terminal=sys.stdout.isatty()))
+    show(text(terminal_width(), is_terminal=sys.stdout.isatty()))
     return ExitCode.OK if argv else ExitCode.USAGE
 
 

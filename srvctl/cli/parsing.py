@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, HelpFormatter, Namespace
 from typing import TYPE_CHECKING, NoReturn
 
 from srvctl.cli.mistakes import no_flag, too_many
+from srvctl.cli.printing import terminal_width
 from srvctl.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class _Formatter(HelpFormatter):
+    """argparse's, which would load `shutil` to learn the width, and makes one for every flag."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=max(terminal_width() - 2, 11))  # as narrow as argparse can do
 
 
 class Parser(ArgumentParser):
@@ -21,7 +29,9 @@ class Parser(ArgumentParser):
     """
 
     def __init__(self, name: str, text: str) -> None:
-        super().__init__(prog=f"srvctl {name}", description=text, allow_abbrev=False)
+        super().__init__(
+            prog=f"srvctl {name}", description=text, allow_abbrev=False, formatter_class=_Formatter
+        )
         self._name = name
 
     def error(self, message: str) -> NoReturn:
