@@ -48,4 +48,4 @@ def _value(loaded: Loaded, setting: Setting) -> object:
 
 def _shown(loaded: Loaded, setting: Setting) -> str:
     """Return what stands for a secret; nothing for what may be seen."""
-    return HIDDEN if setting.option.is_secret and _value(loaded, setting) is not None else ""
+    return HIDDEN if setting.option.is_secret and _value(loaded, setting) else ""

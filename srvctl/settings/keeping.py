@@ -30,10 +30,7 @@ def flat(settings: Settings) -> dict[str, Any]:
 def shown(settings: Settings) -> dict[str, Any]:
     """Return every value by its dotted key, as JSON that anybody may see who may see the instance."""
     secrets = {key for key, setting in catalog().items() if setting.option.is_secret}
-    return {
-        key: HIDDEN if key in secrets and value is not None else value
-        for key, value in flat(settings).items()
-    }
+    return {key: HIDDEN if key in secrets and value else value for key, value in flat(settings).items()}
 
 
 def in_force(found: Settings, at_start: Settings) -> Settings:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from srvctl.cli.shorthand import spelled_out
 from srvctl.settings.catalog import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _TARGET: Final = "app.target"
+#: What the program is called, as it is installed and in its package.
+_SCRIPTS: Final = frozenset({"srvctl", "__main__.py"})
 
 
 def words_of(given: Mapping[str, object], config: os.PathLike[str] | None) -> list[str]:
@@ -53,10 +57,16 @@ def program_of(original: Sequence[str], arguments: Sequence[str], executable: st
 
 
 def arguments_of(command_line: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the program and the words behind ``run`` of a master that ``srvctl start`` has started.
+    """Return, of the command line of a master, the program and the words behind ``run``.
 
     Raises:
-        ValueError: It was not started like that.
+        ValueError: It is not that of a srvctl.
     """
-    at = list(command_line).index("run")
-    return list(command_line[:at]), list(command_line[at + 1 :])
+    words = list(command_line)
+    for at, word in enumerate(words[1:], 1):
+        is_module = words[at - 1] == "-m" and word == "srvctl"
+        if is_module or PurePath(word).name in _SCRIPTS:
+            behind = spelled_out(words[at + 1 :])
+            if behind[:1] == ["run"]:
+                return words[: at + 1], behind[1:]
+    raise ValueError(f"{' '.join(words[:4])!r} is not how srvctl serves")

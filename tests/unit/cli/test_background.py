@@ -64,8 +64,13 @@ def test_the_program_is_what_this_one_is() -> None:
 
 def test_the_words_of_a_master_are_those_behind_run() -> None:
     assert arguments_of(["/p", "-m", "srvctl", "run", "run:app"]) == (["/p", "-m", "srvctl"], ["run:app"])
-    with pytest.raises(ValueError, match="run"):
-        arguments_of(["/p", "other"])
+    assert arguments_of(["/p", "/v/bin/srvctl", "a:b", "--factory"]) == (
+        ["/p", "/v/bin/srvctl"],
+        ["a:b", "--factory"],
+    )
+    for line in (["/p", "other"], ["/p", "/v/bin/srvctl", "status"], ["srvctl", "run"], []):
+        with pytest.raises(ValueError, match="is not how srvctl serves"):
+            arguments_of(line)
 
 
 @pytest.mark.parametrize(
