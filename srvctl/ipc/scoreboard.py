@@ -54,7 +54,7 @@ class Cell(IntEnum):
     MAGIC = 0
     BEAT_NS = 1  #: CLOCK_MONOTONIC at the last beat; 0 before the first
     WAITED_NS = 2  #: how long the main thread had waited for a CPU by then
-    BEGUN = 3  #: requests handed to the application
+    BEGUN = 3  #: requests handed to the application, or answered 503 because there was no room for them
     FINISHED = 4  #: of these, the ones that it is done with and that are not in `ANSWERED`: WebSockets
     CUT = 5  #: requests whose response was left unfinished because the worker ended
     ERRORS = 6  #: requests answered 5xx by the application or for it, or broken off by an exception
@@ -167,7 +167,7 @@ def read(buffer: Board, now: float) -> Reading | None:
         return None
     # What is finished before what is begun, or a request between both looks would be too many.
     answered = _answered(cells)
-    finished = cells[Cell.FINISHED] + sum(map(sum, answered.values()))
+    finished = finished_by(cells)
     beat_ns = cells[Cell.BEAT_NS]
     reading = Reading(
         beat=beat_ns / _NANO if beat_ns else None,
@@ -191,6 +191,11 @@ def read(buffer: Board, now: float) -> Reading | None:
         seconds={name: cells[Cell.SECONDS_0 + int(name)] / _MICRO for name in answered},
     )
     return reading if _makes_sense(reading, now) else None
+
+
+def finished_by(cells: Cells) -> int:
+    """Return how many requests are finished."""
+    return cells[Cell.FINISHED] + sum(cells[Cell.ANSWERED : CELLS])
 
 
 def _answered(cells: memoryview[int]) -> dict[str, tuple[int, ...]]:

@@ -25,6 +25,11 @@ class Admission(Generic[Request, Waiter]):
         self._active: set[Request] = set()
         self._waiting: dict[Waiter, Request] = {}  #: in the order in which they came
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def enters(self, request: Request) -> bool:
         """Return whether a request may be answered now; then it counts until it `leaves`."""
         if len(self._active) >= self._limit:

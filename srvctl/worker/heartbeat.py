@@ -8,6 +8,7 @@ Called by the server, which owns the clock.
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Final
 
 from srvctl.ipc.scoreboard import TREND_LENGTH, Cell
@@ -19,6 +20,7 @@ RSS_EVERY: Final = 5.0  #: seconds between looks at the memory, which costs a li
 _PAGE_SIZE: Final = os.sysconf("SC_PAGESIZE")
 _MICRO: Final = 1_000_000
 _NANO: Final = 1_000_000_000
+_SHORTEST: Final = 0.001  #: seconds between two beats, lest the share between them be nonsense
 
 
 class Heartbeat:
@@ -37,14 +39,16 @@ class Heartbeat:
         self._trend = Trend()
         self._due: float | None = None
         self._rss_due = 0.0
+        self._beaten: tuple[float, float] | None = None  #: when, and the processor time used by then
 
-    def beat(self, now: float, *, due_in: float, connections: int) -> None:
+    def beat(self, now: float, *, due_in: float, connections: int, waiting: int = 0) -> None:
         """Write a beat.
 
         Args:
             now: Seconds of CLOCK_MONOTONIC; not of the loop's clock, which stands still within a turn.
             due_in: Seconds after which the next beat is meant to come.
             connections: How many there are.
+            waiting: Requests that wait for their turn.
         """
         cells = self._cells
         lag = 0 if self._due is None else max(int((now - self._due) * _MICRO), 0)
@@ -52,6 +56,8 @@ class Heartbeat:
         cells[Cell.LAG_US] = lag
         cells[Cell.LAG_MAX_US] = max(lag, cells[Cell.LAG_MAX_US])
         cells[Cell.CONNECTIONS] = connections
+        cells[Cell.WAITING] = waiting
+        self._write_cpu(now)
         # Of the main thread: its time on a CPU, its time of waiting for one (proc_pid_schedstat in the
         # kernel's Documentation/scheduler/sched-stats). What a cgroup's quota takes from it is in there.
         cells[Cell.WAITED_NS] = self._schedstat.read(1)
@@ -59,6 +65,16 @@ class Heartbeat:
             self._rss_due = now + RSS_EVERY
             self._write_rss(now)
         cells[Cell.BEAT_NS] = int(now * _NANO)  # last: what a fresh beat stands beside is fresh
+
+    def _write_cpu(self, now: float) -> None:
+        used = time.process_time()
+        if self._beaten is not None:
+            then, before = self._beaten
+            share = int((used - before) / max(now - then, _SHORTEST) * _MICRO)
+            # An average over some beats: a share of half a second jumps too much to be read.
+            self._cells[Cell.CPU_SHARE] = (3 * self._cells[Cell.CPU_SHARE] + share) // 4
+        self._beaten = now, used
+        self._cells[Cell.CPU_US] = int(used * _MICRO)
 
     def _write_rss(self, now: float) -> None:
         cells = self._cells

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.ipc.scoreboard import private_cells
+from srvctl.ipc.scoreboard import BUCKETS, Cell, private_cells
 from srvctl.worker.access import Access
 from srvctl.worker.admission import Admission
 from srvctl.worker.general_fields import GeneralFields
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 _TICK: Final = 0.5  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
 _UNLIMITED: Final = sys.maxsize
+#: Requests answered 503 in no time.
+_REFUSED: Final = Cell.ANSWERED + 5 * BUCKETS
 
 
 class Server:
@@ -199,6 +201,8 @@ class Server:
     def turn_away(self, cycle: RequestCycle) -> None:
         """Answer a request for which there is no room."""
         self._turned_away += 1
+        for cell in (Cell.BEGUN, Cell.ERRORS, _REFUSED):
+            self.cells[cell] += 1
         cycle.answer(503, b"Service Unavailable", (b"retry-after", b"%d" % self.limits.retry_after))
 
     def report(self, error: BaseException | None, text: str) -> None:
@@ -220,7 +224,7 @@ class Server:
         self.idle_deadline = self.idle_from + idle
         self._ticker = self.loop.call_later(tick, self._tick)
         if self._heartbeat is not None:
-            self._heartbeat.beat(time.monotonic(), due_in=tick, connections=len(self.connections))
+            self._beat(self._heartbeat, tick)
         self._fields.renew(time.time())
         self.all_general_fields = self._fields.all
         for connection in self.timers.expired(now):
@@ -232,6 +236,11 @@ class Server:
             self._tls.tick(now)
         if self.is_draining:
             self._drain_connections()
+
+    def _beat(self, heartbeat: Heartbeat, due_in: float) -> None:
+        waiting = self.admission.waiting if self.admission is not None else 0
+        connections = len(self.connections)
+        heartbeat.beat(time.monotonic(), due_in=due_in, connections=connections, waiting=waiting)
 
     def _expire(self, connection: Link, now: float) -> None:
         """Wake a connection; whatever goes wrong with one must not stop the clock of all others."""

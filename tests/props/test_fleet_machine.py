@@ -17,21 +17,25 @@ from srvctl.errors import ExitCode
 from srvctl.supervisor.actions import Announce, Milestone
 from srvctl.supervisor.backoff import Backoff
 from srvctl.supervisor.events import (
+    DumpAsked,
     RecycleAsked,
     ReloadAsked,
     ScaleAsked,
     StatusAsked,
     StopAsked,
     UpgradeAsked,
+    WorkerKillAsked,
+    WorkerStopAsked,
 )
 from srvctl.supervisor.fleet import FleetPolicy, Phase
 from srvctl.supervisor.policy import HealthPolicy, RecyclePolicy
 from srvctl.supervisor.state import SERVING, UP
-from tests.support.kernel import Doing, Kernel, Trouble
+from tests.support.kernel import OPERATOR, Doing, Kernel, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from srvctl.supervisor.events import AboutOne
     from tests.support.kernel import MoldProcess, Process
 
 picks = st.integers(0, 7)
@@ -280,9 +284,20 @@ class FleetMachine(RuleBasedStateMachine):
     def scale(self, change: int) -> None:
         self.kernel.happen(ScaleAsked("client", change, self.kernel.ask()))
 
+    @rule(count=st.integers(1, 4))
+    def scale_to(self, count: int) -> None:
+        self.kernel.happen(ScaleAsked("client", client=self.kernel.ask(), count=count))
+
     @rule(whom=st.sampled_from(["all", "slot:0", "slot:1", "pid:10001", "slot:9"]))
     def recycle(self, whom: str) -> None:
         self.kernel.happen(RecycleAsked("client", whom, self.kernel.ask()))
+
+    @rule(
+        ask=st.sampled_from([WorkerStopAsked, WorkerKillAsked, DumpAsked]),
+        whom=st.sampled_from(["slot:0", "slot:1", "pid:10002", "slot:9"]),
+    )
+    def about_one(self, ask: type[AboutOne], whom: str) -> None:
+        self.kernel.happen(ask(OPERATOR, whom, self.kernel.ask()))
 
     @rule(outcome=st.sampled_from(["later", "refused", "done", "done"]))
     def upgrade_or_ask(self, outcome: str) -> None:

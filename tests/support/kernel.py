@@ -31,6 +31,8 @@ from srvctl.supervisor.actions import (
     ReadSettings,
     Record,
     Reply,
+    Report,
+    ShowDump,
     Spawn,
     Upgrade,
 )
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     from srvctl.supervisor.events import Event
     from srvctl.supervisor.fleet import FleetPolicy
 
+#: Who wants single workers to end.
+OPERATOR = "operator"
 #: More turns than any fleet of a test needs to come to rest.
 _MANY = 3000
 #: Seconds without any news after which a fleet that still looks at its workers is at rest; longer than any
@@ -204,7 +208,7 @@ class Kernel:
         self.opened = {1}  #: generations whose settings are held
         self.is_upgrading = False
         self.waiting: set[int] = set()  #: clients that have no answer yet
-        self.answers: dict[int, Reply] = {}
+        self.answers: dict[int, Reply | Report | ShowDump] = {}
         self.deaths = self.records = 0
         self.served = self.cut = 0  #: requests of workers that ended
         self.last_line = ""
@@ -258,18 +262,20 @@ class Kernel:
             case Drain(worker=worker, last=last):
                 process = self.processes[worker]
                 assert process.serves, "only a worker that serves can drain"
-                assert last or process.slot >= self.fleet.state.target or self._can_miss(process)
+                is_wish = self._is_wish(worker)
+                assert last or is_wish or process.slot >= self.fleet.state.target or self._can_miss(process)
                 process.asked.add("DRAIN")
             case Kill(worker=worker, signal=signal):
                 process = self.processes[worker]
                 is_stop = self.fleet.state.phase is Phase.STOPPING
                 is_deaf = self.fleet.state.roster.workers[worker].health.is_deaf and signal == "TERM"
-                assert not process.serves or not process.has_channel or is_stop or is_deaf, (
-                    "only drained workers are killed"
-                )
+                is_told = not process.has_channel or is_stop or is_deaf or self._is_wish(worker)
+                assert is_told or not process.serves, "only drained workers are killed"
                 process.asked.add(signal)
-            case Dump(worker=worker):
-                assert self.processes[worker].is_blocked, "who only waited for a CPU was held for blocked"
+            case Dump(worker=worker, anew=anew):
+                assert anew or self.processes[worker].is_blocked, (
+                    "who only waited for a CPU was held for blocked"
+                )
             case MakeMold(generation=generation):
                 assert generation not in self.molds, "there is one mold of a generation"
                 if self.refusals and self.refusals.popleft():
@@ -286,6 +292,10 @@ class Kernel:
             case _:
                 self._note(action)
         return None
+
+    def _is_wish(self, worker: int) -> bool:
+        """Return whether it ends because somebody wants just that one to end."""
+        return self.fleet.state.roster.workers[worker].asked_by == OPERATOR
 
     def _reuse_settings(self, generation: int) -> Event:
         self.opened.add(generation)
@@ -309,7 +319,7 @@ class Kernel:
             case Discard(generation=generation):
                 assert generation != self.fleet.state.generation, "the settings in use are let go of"
                 self.opened.discard(generation)
-            case Reply(client=client):
+            case Reply(client=client) | Report(client=client) | ShowDump(client=client):
                 assert client in self.waiting, "nobody waits for this answer"
                 self.waiting.remove(client)
                 self.answers[client] = action

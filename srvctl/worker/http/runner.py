@@ -12,9 +12,11 @@ killed: so each count is written at once.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
-from srvctl.ipc.scoreboard import Cell
+from srvctl.ipc.scoreboard import BOUNDS, BUCKETS, Cell
 from srvctl.worker.http.cycle import ClientDisconnected
 from srvctl.worker.parked import Parked
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 _BEGUN: Final = int(Cell.BEGUN)
 _FINISHED: Final = int(Cell.FINISHED)
 _ERRORS: Final = int(Cell.ERRORS)
+_SECONDS: Final = int(Cell.SECONDS_0)
+_ANSWERED: Final = int(Cell.ANSWERED)
+_MICRO: Final = 1_000_000
 _SERVER_ERROR: Final = 500  #: the statuses from here on
 
 
@@ -111,6 +116,7 @@ class Runner(Parked):
             while (cycle := self._cycle) is not None:
                 self._cycle = None
                 cells[_BEGUN] += 1
+                began = monotonic()
                 try:
                     result = await application(cycle.scope, cycle.receive, cycle.send)
                 except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - one request
@@ -120,9 +126,7 @@ class Runner(Parked):
                         cycle.returned(result)
                 if on_return is not None:
                     on_return(cycle)
-                if cycle.status >= _SERVER_ERROR:
-                    cells[_ERRORS] += 1
-                cells[_FINISHED] += 1
+                _count(cells, cycle, monotonic() - began)
                 cycle = result = None  # an idle connection keeps nothing of its last request
                 if self._is_detached or task.cancelling() or self._is_context_changed():
                     break
@@ -157,6 +161,19 @@ class Runner(Parked):
         return self._has_variables and not all(
             variable in clean and clean[variable] is value for variable, value in context.items()
         )
+
+
+def _count(cells: Cells, cycle: RequestCycle, took: float) -> None:
+    """Count a request that the application is done with, after so many seconds."""
+    status = cycle.status
+    if status >= _SERVER_ERROR:
+        cells[_ERRORS] += 1
+    if cycle.is_websocket:  # it lasted as long as its client wanted
+        cells[_FINISHED] += 1
+        return
+    kind = status // 100
+    cells[_SECONDS + kind] += int(took * _MICRO)
+    cells[_ANSWERED + kind * BUCKETS + bisect_left(BOUNDS, took)] += 1
 
 
 def _comes_from_disconnect(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from srvctl.ipc.scoreboard import Cell
 from srvctl.worker.http.link import Link
 from srvctl.worker.timers import NEVER
 from srvctl.worker.websocket.keepalive import KeepAlive, Step
@@ -78,6 +79,7 @@ class WebSocketConnection(Link):
 
     def begin(self, received: bytes) -> None:
         """Read what came behind the request; not at once, because the application is at work."""
+        self._server.cells[Cell.WEBSOCKETS] += 1
         if received or self._reading_paused:
             self._unread = received
             self._read_soon()
@@ -108,6 +110,7 @@ class WebSocketConnection(Link):
     def connection_lost(self, error: Exception | None) -> None:
         """End the connection."""
         super().connection_lost(error)
+        self._server.cells[Cell.WEBSOCKETS] -= 1
         self._unread = b""
         self._session.ended(ABNORMAL, "")
         self._part_with_runner()

@@ -66,17 +66,24 @@ def test_what_is_written_is_read(board: bytearray, cells: memoryview[int]) -> No
         Cell.TREND_0: 40_000_000,
         Cell.TREND_0 + 1: 45_000_000,
         Cell.TAKES_DUMPS: 1,
+        Cell.CPU_US: 2_500_000,
+        Cell.CPU_SHARE: 750_000,
+        Cell.WEBSOCKETS: 3,
+        Cell.WAITING: 5,
+        Cell.ANSWERED + 2 * scoreboard.BUCKETS + 1: 2,
+        Cell.SECONDS_0 + 2: 400,
     }
     for cell, value in values.items():
         cells[cell] = value
     reading = read(bytes(board), NOW)
     assert reading is not None
-    assert reading.in_flight == 3
+    assert reading.in_flight == 1
+    counts = (0, 2, *[0] * (scoreboard.BUCKETS - 2))
     assert reading == scoreboard.Reading(
         beat=999.5,
         waited=1.25,
         begun=12,
-        finished=9,
+        finished=11,
         cut=1,
         errors=2,
         connections=4,
@@ -86,6 +93,12 @@ def test_what_is_written_is_read(board: bytearray, cells: memoryview[int]) -> No
         rss_trend=(40_000_000, 45_000_000),
         trend_every=10,
         takes_dumps=True,
+        cpu_seconds=2.5,
+        cpu=0.75,
+        websockets=3,
+        waiting=5,
+        answered={"2": counts},
+        seconds={"2": 0.0004},
     )
 
 
@@ -113,6 +126,10 @@ def test_cells_that_nobody_reads_take_the_same(cells: memoryview[int]) -> None:
         (Cell.RSS, 2**60),
         (Cell.TREND_7, 2**60),
         (Cell.TREND_EVERY, 2**40),
+        (Cell.CPU_US, 2**63),
+        (Cell.WEBSOCKETS, 2**60),
+        (Cell.WAITING, 2**60),
+        (Cell.ANSWERED + 7, 2**60),
     ],
 )
 def test_nonsense_is_nothing(board: bytearray, cells: memoryview[int], cell: Cell, value: int) -> None:

@@ -773,16 +773,6 @@ def test_a_stop_is_answered_at_once() -> None:
     assert all(reply.is_ok for reply in scene.replies.values())
 
 
-def test_scaling_is_answered() -> None:
-    """With what the log says."""
-    scene = serving()
-    scene.tell(ScaleAsked("client", +1, client=7))
-    assert scene.replies[7].is_ok
-    assert scene.replies[7].message == scene.texts[0] == "Received client, scaling to 3 workers."
-    scene.tell(TERM, ScaleAsked("client", +1, client=8))
-    assert not scene.replies[8].is_ok
-
-
 def test_an_upgrade_is_tried_and_its_failure_told() -> None:
     """Whoever comes meanwhile is sent away; afterwards it can be tried again."""
     scene = serving()

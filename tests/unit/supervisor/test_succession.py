@@ -224,7 +224,7 @@ def test_a_wish_that_is_for_nobody_is_refused(target: str) -> None:
     scene = serving()
     assert scene.tell(RecycleAsked("client", target, client=7)) == []
     assert not scene.replies[7].is_ok
-    assert scene.replies[7].message.startswith("No worker serves that is ")
+    assert scene.replies[7].message.endswith("there are 1001 (slot 0), 1002 (slot 1).")
 
 
 def test_a_wish_without_a_client_is_not_answered() -> None:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from srvctl.ipc.scoreboard import TREND_LENGTH, Cell, private_cells
+from srvctl.ipc.scoreboard import (
+    BUCKETS,
+    TREND_LENGTH,
+    Cell,
+    finished_by,
+    private_cells,
+)
 from srvctl.settings.groups import Settings
 from srvctl.worker.drain import drain
 from srvctl.worker.heartbeat import RSS_EVERY, Heartbeat, Trend
@@ -98,6 +104,17 @@ def test_this_kernel_tells(cells: list[int]) -> None:
     assert cells[Cell.WAITED_NS] < time.monotonic_ns()
 
 
+def test_processor_time_is_told(heart: Heartbeat, cells: list[int]) -> None:
+    """All of it, and lately."""
+    heart.beat(1.0, due_in=0.5, connections=0)
+    first = cells[Cell.CPU_US]
+    assert (first > 0, cells[Cell.CPU_SHARE]) == (True, 0)
+    sum(range(300_000))
+    heart.beat(1.5, due_in=0.5, connections=0)
+    assert cells[Cell.CPU_US] > first
+    assert 0 < cells[Cell.CPU_SHARE] < 2 * (cells[Cell.CPU_US] - first)
+
+
 def test_a_trend_spans_a_whole_life() -> None:
     """Its samples are always evenly far apart, the first is that of the beginning, none is very old news."""
     trend = Trend()
@@ -137,7 +154,7 @@ def test_a_server_beats_while_its_loop_turns(cells: list[int]) -> None:
 def counts(world: World) -> tuple[int, ...]:
     """Begun, finished, errors, cut."""
     cells = world.server.cells
-    return tuple(cells[cell] for cell in (Cell.BEGUN, Cell.FINISHED, Cell.ERRORS, Cell.CUT))
+    return cells[Cell.BEGUN], finished_by(cells), cells[Cell.ERRORS], cells[Cell.CUT]
 
 
 TIMES = {"graceful_shutdown": 2.0, "stream_shutdown": 1.0, "drain_idle": 0.5}
@@ -216,12 +233,50 @@ def test_a_client_that_leaves_is_no_error(world: World) -> None:
     assert counts(world) == (1, 1, 0, 0)
 
 
-def test_a_request_without_room_is_not_begun() -> None:
+def test_a_request_without_room_is_an_error() -> None:
+    """The application never sees it; whoever watches the service does."""
     with World(limits={"concurrency": 1, "concurrency_queue": 0}) as world:
         world.connect().sends(GET)
         second = world.connect().sends(GET)
         assert second.statuses == [503]
-        assert counts(world) == (1, 0, 0, 0)
+        assert counts(world) == (2, 1, 1, 0)
+        assert by_class(world) == {5: 1}
+
+
+def by_class(world: World) -> dict[int, int]:
+    """How many requests were answered by class of status."""
+    cells = world.server.cells
+    rows = (cells[Cell.ANSWERED + n * BUCKETS : Cell.ANSWERED + (n + 1) * BUCKETS] for n in range(10))
+    return {n: sum(row) for n, row in enumerate(rows) if sum(row)}
+
+
+def test_requests_are_counted_by_class_and_duration(world: World) -> None:
+    wire = world.connect()
+    for status in (200, 204, 302, 404, 999):
+        wire.sends(GET)
+        world.call.starts(status)
+        world.call.ends()
+        world.call.returns()
+    assert by_class(world) == {2: 2, 3: 1, 4: 1, 9: 1}
+    wire.sends(GET)
+    wire.leaves()
+    world.call.returns()
+    assert by_class(world)[0] == 1, "without any response"
+    assert world.server.cells[Cell.SECONDS_0 + 2] > 0
+
+
+def test_what_waits_and_what_is_open_is_told() -> None:
+    with World(limits={"concurrency": 1, "concurrency_queue": 2}) as world:
+        world.connect().sends(GET)
+        world.connect().sends(GET)
+        assert world.server.admission is not None
+        assert world.server.admission.waiting == 1
+    with SocketWorld() as world:
+        wire, player = world.open()
+        assert world.server.cells[Cell.WEBSOCKETS] == 1
+        wire.leaves()
+        player.returns()
+        assert world.server.cells[Cell.WEBSOCKETS] == 0
 
 
 def test_a_websocket_is_one_request() -> None:
