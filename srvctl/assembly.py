@@ -23,6 +23,8 @@ from srvctl.supervisor import handover
 from srvctl.supervisor.admin import Admin
 from srvctl.supervisor.births import Births, Lives
 from srvctl.supervisor.children import Staff
+from srvctl.supervisor.console import Console
+from srvctl.supervisor.console_start import adopt, begin_console, is_wanted
 from srvctl.supervisor.control_socket import open_control_socket
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.effects import Effects
@@ -36,6 +38,7 @@ from srvctl.supervisor.oom import OomWatch
 from srvctl.supervisor.policy import policy_of
 from srvctl.supervisor.poller import Poller
 from srvctl.supervisor.rereading import Rereading
+from srvctl.supervisor.spawn import fork_child
 from srvctl.supervisor.tally import Tally
 from srvctl.supervisor.upgrading import Upgrading
 
@@ -83,6 +86,7 @@ class Assembly:
         self._oom = OomWatch()
         self._tally = Tally()
         self._admin: Admin | None = None
+        self._console: Console | None = None
         self._upgrading = Upgrading(
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
         )
@@ -105,6 +109,8 @@ class Assembly:
                 logger.warning(warning)
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
+            if is_wanted(self._settings):
+                self._console = begin_console(self._settings, listeners, self._poller, *self._for_console())
             if self._settings.reload.enabled:
                 self._develop(warm)
             return int(self._master().run())
@@ -123,6 +129,8 @@ class Assembly:
                 state["admin"], self._about(), self._poller, settings=lambda: shown(self._settings)
             )
             self._poller.add_clock(self._admin)
+        if state.get("console") is not None:
+            self._console = Console.inherit(state["console"], self._poller, *self._for_console())
         self._oom = OomWatch(since=state.get("oom"))
         if "tally" in state:  # an earlier srvctl has none
             self._tally.restore(state["tally"])
@@ -145,6 +153,8 @@ class Assembly:
             self._upgrading.give_up()
             if self._developing is not None:
                 self._developing.close()
+            if self._console is not None:
+                self._console.close()
             self._poller.close()
             if self._admin is not None:
                 self._admin.close()
@@ -174,6 +184,7 @@ class Assembly:
             "generation": self._generations.export(),
             "staff": self._staff.export(),
             "admin": self._admin.state() if self._admin is not None else None,
+            "console": self._console.export() if self._console is not None else None,
             "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
             "oom": self._oom.seen,
             "tally": self._tally.export(),
@@ -188,6 +199,7 @@ class Assembly:
             *(listener.socket.fileno() for listener in self._generations),
             *self._staff.fds(),
             *(self._admin.fds() if self._admin is not None else ()),
+            *(self._console.fds() if self._console is not None else ()),
             *([self._pid_file.fd] if self._pid_file is not None else ()),
         ]
 
@@ -213,6 +225,12 @@ class Assembly:
             "binds": [listener.url for listener in self._generations],
             "started": self._belongings.started,
         }
+
+    def _for_console(self) -> tuple[Callable[[socket.socket], int], Callable[[socket.socket], None]]:
+        return (
+            lambda wire: fork_child(self._leave_for_console, lambda: self._be_console(wire)),
+            lambda sock: adopt(self._admin, sock, self._settings.console),
+        )
 
     def _develop(self, warm: Warm | None) -> None:
         from srvctl.developing import Developing  # noqa: PLC0415 - not for a service
@@ -289,8 +307,25 @@ class Assembly:
 
     # -- in a child ------------------------------------------------------------------------------------
 
-    def _leave_master(self) -> None:
+    def _leave_for_console(self) -> None:
+        """Close, in the console, all that it does not need."""
+        self._leave_master(is_console=True)
+        self._generations.close(unlink=False)
+        for worker in self._staff.workers.values():
+            worker.board.close()
+
+    def _be_console(self, wire: socket.socket) -> int:
+        from srvctl.console.main import Outfit, live  # noqa: PLC0415 - the master never loads a loop or a parser
+
+        sockets = (
+            [listener.socket for listener in self._console.listeners] if self._console is not None else []
+        )
+        return live(Outfit(self._settings, sockets, wire, self._belongings.lifeline.end, self._pid))
+
+    def _leave_master(self, *, is_console: bool = False) -> None:
         """Close, in a child, what belongs to the master alone; nothing is told to those it shares it with."""
+        if self._console is not None:
+            self._console.abandon(is_console=is_console)
         self._poller.close()
         self._staff.abandon()
         self._upgrading.abandon()

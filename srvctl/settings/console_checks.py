@@ -9,7 +9,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
+from srvctl.settings.binds import FdBind, SystemdBind, TcpBind, parse_bind
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -24,8 +24,8 @@ def check_console_bind(text: str) -> None:
         bind = parse_bind(text)
     except ValueError as error:
         raise ValueError(str(error).removeprefix(f"{text!r} ")) from None
-    if not isinstance(bind, TcpBind | UnixBind):
-        raise ValueError("is not for the console; write HOST:PORT, :PORT or unix:PATH")
+    if isinstance(bind, FdBind | SystemdBind):
+        raise ValueError("is not for the console; write HOST:PORT, :PORT or unix:PATH")  # noqa: TRY004 - a text
 
 
 def check_console_host(name: str) -> None:

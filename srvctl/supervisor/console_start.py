@@ -1,0 +1,80 @@
+"""Whether there is a console, and how it begins: its addresses, what is said of them, what it may do.
+
+Decided by the settings of the start, which a reload does not change. Called by the composition root.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from srvctl.settings.console_token import misgiving
+from srvctl.supervisor.admin_roles import Role
+from srvctl.supervisor.console import Console, is_public, open_console
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable
+
+    from srvctl.settings.groups import ConsoleSettings, Settings
+    from srvctl.supervisor.admin import Admin
+    from srvctl.supervisor.listeners import Listener
+    from srvctl.supervisor.poller import Poller
+
+logger = logging.getLogger("srvctl.error")
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Return whether somebody is to be shown or sent figures."""
+    metrics = settings.metrics
+    return any(way is not None for way in (settings.console.bind, metrics.statsd, metrics.otlp))
+
+
+def begin_console(
+    settings: Settings,
+    others: Iterable[Listener],
+    poller: Poller,
+    start: Callable[[socket.socket], int],
+    adopt: Callable[[socket.socket], object],
+) -> Console:
+    """Open the console's addresses and start its child.
+
+    Args:
+        settings: Of the instance.
+        others: What the instance listens on.
+        poller: As for `Console`.
+        start: As for `Console`.
+        adopt: As for `Console`.
+
+    Raises:
+        BindError: An address cannot be opened.
+    """
+    listeners = open_console(settings.console.bind, tuple(others))
+    may_act = _may_act(settings.console)
+    for warning in listeners.warnings:
+        logger.warning("%s", warning)
+    if warning := misgiving(settings.console):
+        logger.warning("%s.", warning)
+    for listener in listeners:
+        logger.info("The console is at %s", listener.url)
+        if is_public(listener) and not may_act:
+            text = (
+                "The console at %s shows the figures of this instance to everybody who can reach it; without a "
+                "token nobody can act there."
+            )
+            logger.warning(text, listener.url)
+    console = Console(poller, listeners, start, adopt)
+    console.begin()
+    return console
+
+
+def adopt(admin: Admin | None, sock: socket.socket, settings: ConsoleSettings) -> None:
+    """Serve a connection of the console's; without a token it may only look."""
+    if admin is None:
+        sock.close()
+    else:
+        admin.adopt(sock, "the console", Role.ACT if _may_act(settings) else Role.READ)
+
+
+def _may_act(settings: ConsoleSettings) -> bool:
+    return settings.token is not None or settings.token_file is not None
