@@ -10,11 +10,15 @@ import logging
 import os
 import pickle
 import random
+import signal
+import time
 from base64 import b64encode
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import AlreadyRunning, ConfigError
+from srvctl.ipc.control import Command
+from srvctl.logs.streams import put_in_place
 from srvctl.settings.instance import ledger_paths
 from srvctl.settings.keeping import flat, shown
 from srvctl.settings.log_setup import configure_logs
@@ -23,11 +27,14 @@ from srvctl.supervisor import handover
 from srvctl.supervisor.admin import Admin
 from srvctl.supervisor.births import Births, Lives
 from srvctl.supervisor.children import Staff
+from srvctl.supervisor.chronicle import Chronicle, of_death, of_upgrade
 from srvctl.supervisor.console import Console
 from srvctl.supervisor.console_start import adopt, begin_console, is_wanted
 from srvctl.supervisor.control_socket import open_control_socket
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.effects import Effects
+from srvctl.supervisor.events import Upgraded
+from srvctl.supervisor.feeds import Feed
 from srvctl.supervisor.fleet import Fleet
 from srvctl.supervisor.generations import Generation, Generations
 from srvctl.supervisor.ledger import Ledger
@@ -35,6 +42,7 @@ from srvctl.supervisor.master import Master
 from srvctl.supervisor.meeting_place import remove_place
 from srvctl.supervisor.obituaries import Obituaries
 from srvctl.supervisor.oom import OomWatch
+from srvctl.supervisor.output.destinations import check, resolved
 from srvctl.supervisor.policy import policy_of
 from srvctl.supervisor.poller import Poller
 from srvctl.supervisor.rereading import Rereading
@@ -47,18 +55,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from srvctl.developing import Developing
+    from srvctl.ipc.deaths import Death
     from srvctl.ipc.warm import Warm
     from srvctl.settings.groups import Settings
     from srvctl.settings.instance import Instance
     from srvctl.supervisor.belongings import Belongings
-    from srvctl.supervisor.births import Place
+    from srvctl.supervisor.births import FirstMold, Place
     from srvctl.supervisor.events import Event
     from srvctl.supervisor.listeners import Listeners
+    from srvctl.supervisor.output.output import Output
     from srvctl.supervisor.pidfile import PidFile
     from srvctl.supervisor.signals import SignalInbox
     from srvctl.worker.main import Outfit
 
 logger = logging.getLogger("srvctl.error")
+
+_EVENTS_KEPT: Final = 256 * 1024  #: bytes: some thousand events
 
 
 class Assembly:
@@ -71,34 +83,37 @@ class Assembly:
         inbox: SignalInbox,
         pid_file: PidFile | None,
         belongings: Belongings,
+        output: Output,
     ) -> None:
         self._settings = service.settings
         self._instance = service.instance
         self._reread = reread
         self._pid_file = pid_file
-        self._first_mold: tuple[int, socket.socket] | None = None
+        self._first_mold: FirstMold | None = None
         self._developing: Developing | None = None
         self._belongings = belongings
         self._pid = os.getpid()
         self._poller = Poller(inbox)
         self._outlives_terminal = inbox.is_to_outlive_terminal
-        self._staff = Staff()
+        self._output = output
+        output.attach(self._poller)
+        self._poller.answers[signal.SIGUSR1] = self._reopen_logs
+        self._staff = Staff(output)
         self._oom = OomWatch()
         self._tally = Tally()
+        self._feeds = {Command.EVENTS: Feed(_EVENTS_KEPT), Command.LOGS: output.feed}
         self._admin: Admin | None = None
         self._console: Console | None = None
         self._upgrading = Upgrading(
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
         )
 
-    def start(
-        self, listeners: Listeners, first_mold: tuple[int, socket.socket] | None, warm: Warm | None = None
-    ) -> int:
+    def start(self, listeners: Listeners, first_mold: FirstMold | None, warm: Warm | None = None) -> int:
         """Serve; return the exit code.
 
         Args:
             listeners: What to listen on.
-            first_mold: Process id and channel of the mold of the first generation, if there is one already.
+            first_mold: The mold of the first generation, if there is one already.
             warm: In development, a process that has imported what every worker needs.
         """
         self._first_mold = first_mold
@@ -123,10 +138,15 @@ class Assembly:
         """
         self._fleet = restored_fleet(self._settings, state)
         self._generations = Generations.inherit(state["generation"], self._settings)
+        self._output.inherit(state.get("output"))
         self._staff.inherit(state["staff"], self._poller)
         if state["admin"] is not None:
             self._admin = Admin.inherit(
-                state["admin"], self._about(), self._poller, settings=lambda: shown(self._settings)
+                state["admin"],
+                self._about(),
+                self._poller,
+                feeds=self._feeds,
+                settings=lambda: shown(self._settings),
             )
             self._poller.add_clock(self._admin)
         if state.get("console") is not None:
@@ -135,6 +155,8 @@ class Assembly:
         if "tally" in state:  # an earlier srvctl has none
             self._tally.restore(state["tally"])
         master = self._master()
+        if isinstance(first, Upgraded):
+            self._happened(of_upgrade(first.before, first.after))
 
         def supervise() -> int:
             with self._tidied_up():
@@ -143,7 +165,9 @@ class Assembly:
         return supervise
 
     def _master(self) -> Master:
-        return Master(self._fleet, self._poller, self._effects(), logger, self._settle)
+        self._chronicle = Chronicle(self._fleet.state)
+        effects = self._effects()
+        return Master(self._fleet, self._poller, effects, logger, self._settle, self._note_news)
 
     @contextlib.contextmanager
     def _tidied_up(self) -> Iterator[None]:
@@ -155,6 +179,7 @@ class Assembly:
                 self._developing.close()
             if self._console is not None:
                 self._console.close()
+            self._output.end()
             self._poller.close()
             if self._admin is not None:
                 self._admin.close()
@@ -183,6 +208,7 @@ class Assembly:
             "count": self._fleet.state.policy.count,
             "generation": self._generations.export(),
             "staff": self._staff.export(),
+            "output": self._output.export(),
             "admin": self._admin.state() if self._admin is not None else None,
             "console": self._console.export() if self._console is not None else None,
             "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
@@ -198,6 +224,7 @@ class Assembly:
             *self._belongings.fds(),
             *(listener.socket.fileno() for listener in self._generations),
             *self._staff.fds(),
+            *self._output.fds(),
             *(self._admin.fds() if self._admin is not None else ()),
             *(self._console.fds() if self._console is not None else ()),
             *([self._pid_file.fd] if self._pid_file is not None else ()),
@@ -215,7 +242,9 @@ class Assembly:
         if control is None:
             return
         self._instance = replace(self._instance, name=control.name)
-        self._admin = Admin(control, self._about(), self._poller, settings=lambda: shown(self._settings))
+        self._admin = Admin(
+            control, self._about(), self._poller, feeds=self._feeds, settings=lambda: shown(self._settings)
+        )
         self._poller.add_clock(self._admin)
 
     def _about(self) -> dict[str, Any]:
@@ -275,6 +304,7 @@ class Assembly:
         """Have this process, too, do as the settings of a reload say."""
         try:
             if generation.settings.log != self._settings.log:
+                self._output.change(generation.settings.log)
                 configure_logs(generation.settings.log)
         except ConfigError as error:  # a moment ago it could be opened
             logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
@@ -294,16 +324,29 @@ class Assembly:
         if reason:
             logger.warning("%s", reason)
 
-    def _take_first_mold(self) -> tuple[int, socket.socket] | None:
+    def _reopen_logs(self) -> None:
+        """Go on with the files that have the names of the logs now."""
+        self._output.reopen()
+        self._staff.reopen_logs()
+
+    def _take_first_mold(self) -> FirstMold | None:
         mold, self._first_mold = self._first_mold, None
         return mold
 
     def _take_spare(self, generation: Generation, place: Place) -> int | None:
         return self._developing.become_worker(generation, place) if self._developing is not None else None
 
-    def _worker_ended(self, cause: str) -> None:
+    def _worker_ended(self, death: Death) -> None:
+        self._happened(of_death(death))
         if self._developing is not None:
-            self._developing.worker_ended(cause)
+            self._developing.worker_ended(death.cause)
+
+    def _note_news(self) -> None:
+        for happening in self._chronicle.news(self._fleet.state):
+            self._happened(happening)
+
+    def _happened(self, happening: Mapping[str, Any]) -> None:
+        self._feeds[Command.EVENTS].push({"at": round(time.time(), 3), **happening})
 
     # -- in a child ------------------------------------------------------------------------------------
 
@@ -326,6 +369,7 @@ class Assembly:
         """Close, in a child, what belongs to the master alone; nothing is told to those it shares it with."""
         if self._console is not None:
             self._console.abandon(is_console=is_console)
+        self._output.abandon()
         self._poller.close()
         self._staff.abandon()
         self._upgrading.abandon()
@@ -344,8 +388,11 @@ class Assembly:
         if not isinstance(found, str):
             try:
                 configure_logs(found.log)
+                log = resolved(found.log)
+                check(log)
             except ConfigError as error:
                 return str(error)
+            found = replace(found, log=log)
         return found
 
     def _outfit(self, generation: Generation) -> Outfit:
@@ -367,14 +414,19 @@ class Assembly:
         from srvctl.worker import main  # noqa: PLC0415 - as above
 
         outfit = self._outfit(generation)
+        if place.prints is not None:
+            put_in_place(*place.prints)
         if place.apology is not None:
             return main.stand_in(outfit, place.apology, place.slot, place.channel, place.board)
         return main.serve(outfit, place.slot, place.channel, place.board)
 
-    def _be_mold(self, generation: Generation, channel: socket.socket) -> int:
+    def _be_mold(self, generation: Generation, channel: socket.socket, prints: tuple[int, int] | None) -> int:
         from srvctl.worker.molding import Molding  # noqa: PLC0415 - as above
 
-        return Molding(self._outfit(generation)).live(channel)
+        outfit = self._outfit(generation)
+        if prints is not None:
+            put_in_place(*prints)
+        return Molding(outfit).live(channel)
 
 
 def restored_fleet(settings: Settings, state: Mapping[str, Any]) -> Fleet:

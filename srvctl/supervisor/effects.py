@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from srvctl.ipc.channel import Message
+    from srvctl.ipc.deaths import Death
     from srvctl.ipc.scoreboard import Reading
     from srvctl.supervisor.actions import Action
     from srvctl.supervisor.admin import Admin
@@ -83,7 +84,7 @@ class Effects:
         logger: Where the master writes its lines.
         admin: The control socket, where there is one.
         on_commit: Is told which generation was accepted.
-        on_death: Is told that a worker has ended, and how.
+        on_death: Is told of each worker's death.
         upgrade: Has the installed srvctl take over.
     """
 
@@ -100,7 +101,7 @@ class Effects:
         logger: logging.Logger,
         admin: Admin | None,
         on_commit: Callable[[Generation], None],
-        on_death: Callable[[str], None],
+        on_death: Callable[[Death], None],
         upgrade: Callable[[], Event | None],
     ) -> None:
         self._staff = staff
@@ -261,10 +262,11 @@ class Effects:
                 self._logger.log(_LEVELS[severity], "%s\n%s" if details else "%s%s", text, details.rstrip())
 
     def _record(self, action: Record) -> None:
-        board = self._staff.workers[action.worker].board
-        self._tally.died(self._obituaries.write(action, board), board.read())
+        worker = self._staff.workers[action.worker]
+        death = self._obituaries.write(action, worker.board, worker.last_lines)
+        self._tally.died(death, worker.board.read())
         self._staff.dismiss(action.worker)
-        self._on_death(action.cause)
+        self._on_death(death)
 
     def _answer(self, admin: Admin, action: Progress | Reply | Report | ShowDump) -> None:
         match action:

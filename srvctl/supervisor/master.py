@@ -33,6 +33,7 @@ class Master:
         effects: Acts.
         trace: Is told every decision, at level debug.
         settle: Called when all that came at once is dealt with; may return one more event.
+        decided: Called when the fleet has taken in an event.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Master:
         effects: Effects,
         trace: logging.Logger,
         settle: Callable[[], Event | None] = _nothing,
+        decided: Callable[[], None] = _nothing,
     ) -> None:
         self._fleet = fleet
         self._poller = poller
         self._effects = effects
         self._trace = trace
         self._settle = settle
+        self._decided = decided
 
     def run(self, first: Event | None = None) -> ExitCode:
         """Supervise until nothing is left to supervise.
@@ -74,6 +77,7 @@ class Master:
         while pending:
             event = pending.popleft()
             actions = self._fleet.handle(event, time.monotonic())
+            self._decided()
             if actions:
                 self._trace.debug("%s -> %s", event, actions)
             for action in actions:

@@ -1,7 +1,7 @@
 """Writes down why a worker died: joins what the fleet knows with the evidence, for the log and the ledger.
 
-Called by `effects`. The evidence is what the worker wrote onto its board and what the kernel counted; both
-outlive the process.
+Called by `effects`. The evidence is what the worker wrote onto its board and to its stderr, and what the
+kernel counted; all of that outlives the process.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from srvctl.supervisor.oom import OomClaims
 from srvctl.supervisor.vitals import read_dump
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from srvctl.supervisor.actions import Record
     from srvctl.supervisor.children import Board
     from srvctl.supervisor.ledger import Ledger
@@ -46,8 +48,14 @@ class Obituaries:
         """Look what the kernel has killed, so that it explains no death of later."""
         self._claims.note(self._oom.delta(), time.monotonic())
 
-    def write(self, record: Record, board: Board) -> Death:
-        """Write down one death, and return what was written."""
+    def write(self, record: Record, board: Board, last_lines: Sequence[str]) -> Death:
+        """Write down one death, and return what was written.
+
+        Args:
+            record: What the fleet knows.
+            board: What the worker left.
+            last_lines: Of its stderr.
+        """
         self.note_kills()
         reading = board.read()
         stacks = read_dump(board.fd)
@@ -72,7 +80,7 @@ class Obituaries:
             served=reading.finished if reading else 0,
             in_flight=reading.in_flight if reading else 0,
             cut=reading.cut if reading else 0,
-            stderr=tuple(board.last_lines()),
+            stderr=tuple(last_lines),
             stack=self._ledger.save_stack(record.pid, stacks) if stacks else "",
         )
         self._ledger.add(death)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from srvctl.errors import ExitCode
-from srvctl.supervisor.actions import Announce, Milestone
+from srvctl.supervisor.actions import Announce, Milestone, Reply
 from srvctl.supervisor.backoff import Backoff
 from srvctl.supervisor.events import (
     DumpAsked,
@@ -368,8 +368,10 @@ class FleetMachine(RuleBasedStateMachine):
             good -= 1
         self.calm()
         generations = {process.generation for process in kernel.processes.values()}
-        assert kernel.answers[client].is_ok == (kernel.fleet.state.generation != before)
-        if can_go_back or kernel.answers[client].is_ok:
+        answer = kernel.answers[client]
+        assert isinstance(answer, Reply)
+        assert answer.is_ok == (kernel.fleet.state.generation != before)
+        if can_go_back or answer.is_ok:
             assert generations == {kernel.fleet.state.generation}
 
     @precondition(lambda self: self.fleet_is_up)

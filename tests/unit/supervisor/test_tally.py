@@ -98,7 +98,8 @@ def test_a_death_with_the_service_is_no_restart() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50), st.booleans()), max_size=30))
 def test_totals_never_go_down(steps: list[tuple[int, int, bool]]) -> None:
     """Workers count, die, are replaced; the tally is written down and read back."""
-    tally, alive, before = Tally(), dict.fromkeys(range(3), 0), {}
+    tally, alive = Tally(), dict.fromkeys(range(3), 0)
+    before: dict[str, int] = {}
     for slot, more, dies in steps:
         alive[slot] += more
         if dies:
