@@ -13,15 +13,17 @@ from srvctl.ipc import naming
 from srvctl.ipc.naming import name_process
 from srvctl.settings.binds import binds_of
 from srvctl.settings.development import for_development
-from srvctl.settings.log_setup import configure_logs
+from srvctl.settings.log_setup import captures, configure_logs
 from srvctl.supervisor.belongings import Belongings
+from srvctl.supervisor.births import FirstMold
+from srvctl.supervisor.output.destinations import resolved
+from srvctl.supervisor.output.output import Output
 from srvctl.supervisor.pidfile import PidFile
 from srvctl.supervisor.signals import SignalInbox
 from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.subreaper import become_subreaper
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
 
     from srvctl.ipc.warm import Warm
@@ -50,6 +52,15 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
     settings = for_development(service.settings)
     service = replace(service, settings=settings)
     configure_logs(settings.log)
+    output = Output(resolved(settings.log), captures=captures(settings))
+    try:
+        return _serve(service, reread, warm, output)
+    finally:
+        output.close()
+
+
+def _serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | None, output: Output) -> int:
+    settings = service.settings
     inbox = SignalInbox()  # before anything else: from here on a signal is never lost and never fatal
     become_subreaper()
     name_process(naming.MASTER)
@@ -64,10 +75,10 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
         spare = warm if settings.reload.enabled else None
         mold = None
         if warm is not None and spare is None:
-            mold = _begin_mold(settings, listeners, belongings, warm)
+            mold = _begin_mold(settings, listeners, belongings, warm, output)
         from srvctl.assembly import Assembly  # noqa: PLC0415 - loads while the mold imports the application
 
-        assembly = Assembly(service, reread, inbox, pid_file, belongings)
+        assembly = Assembly(service, reread, inbox, pid_file, belongings, output)
         return assembly.start(listeners, mold, spare)
     finally:
         if pid_file is not None:
@@ -103,13 +114,14 @@ def go_on(
         Exception: It cannot be done; whoever asked must not let go of the descriptors then.
     """
     configure_logs(service.settings.log)
+    output = Output.of_heir(service.settings.log, captures=captures(service.settings))
     inbox = SignalInbox()
     become_subreaper()
     name_process(naming.MASTER)
     pid_file = PidFile.inherit(*state["pid_file"]) if state["pid_file"] is not None else None
     from srvctl.assembly import Assembly  # noqa: PLC0415 - as in `serve`
 
-    instance = Assembly(service, reread, inbox, pid_file, Belongings.inherit(state))
+    instance = Assembly(service, reread, inbox, pid_file, Belongings.inherit(state), output)
     supervise = instance.go_on(state, first)
 
     def run() -> int:
@@ -120,26 +132,36 @@ def go_on(
         finally:
             if pid_file is not None:
                 pid_file.release()
+            output.close()
 
     return run
 
 
 def _begin_mold(
-    settings: Settings, listeners: Listeners, belongings: Belongings, warm: Warm
-) -> tuple[int, socket.socket] | None:
+    settings: Settings, listeners: Listeners, belongings: Belongings, warm: Warm, output: Output
+) -> FirstMold | None:
     """Have a warm process become the first mold, if one is wanted, before the master is complete itself.
 
     Returns:
-        Its process id and the channel to it; None if it did not.
+        The mold; None if it did not.
     """
     if settings.workers.preload != "off":
-        with contextlib.suppress(OSError):  # it is gone, or there is no room for a descriptor
+        with contextlib.suppress(OSError), contextlib.ExitStack() as undo:  # it is gone, or there is no room
+            pipes = output.make_pipes()
+            if pipes is not None:
+                undo.callback(pipes.close)
+            prints = pipes.writing if pipes is not None else ()
+            own = [belongings.lifeline.end, *prints]
             warm.become(
                 "srvctl.worker.warmed:live",
                 [settings, belongings.place, 1, os.getpid(), dict(os.environ)],
-                [belongings.lifeline.end, *(listener.socket.fileno() for listener in listeners)],
+                [*own, *(listener.socket.fileno() for listener in listeners)],
             )
-            return warm.pid, warm.channel
+            undo.pop_all()
+            if pipes is None:
+                return FirstMold(warm.pid, warm.channel)
+            pipes.close_writing()
+            return FirstMold(warm.pid, warm.channel, pipes.reading)
     warm.end()
     return None
 

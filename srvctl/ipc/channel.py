@@ -116,8 +116,16 @@ class MoldReady:
 
 
 @dataclass(frozen=True, slots=True)
+class ReopenAsked:
+    """Master to worker: go on with the file that has the access log's name now."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForkAsked:
-    """Master to mold: fork a worker. Its channel and its board come along as descriptors, in this order.
+    """Master to mold: fork a worker.
+
+    Its channel and its board come along as descriptors and, where the master reads what workers print, what
+    is to be its stdout and its stderr, in this order.
 
     Attributes:
         worker: Number of the worker.
@@ -143,6 +151,7 @@ Message = (
     | Draining
     | DrainAsked
     | Apology
+    | ReopenAsked
     | ProbeAsked
     | Probed
     | MoldReady
@@ -156,6 +165,7 @@ _KINDS: Final[dict[str, type[Message]]] = {
     "draining": Draining,
     "drain": DrainAsked,
     "apology": Apology,
+    "reopen": ReopenAsked,
     "probe": ProbeAsked,
     "probed": Probed,
     "mold-ready": MoldReady,

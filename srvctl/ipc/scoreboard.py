@@ -1,11 +1,11 @@
-"""What one worker tells without being asked: numbers, its last lines and its stacks, in shared memory.
+"""What one worker tells without being asked: numbers, and its stacks, in shared memory.
 
 Pure: whoever mapped the memory passes it in. A worker writes its own board and nobody else's, the master
 reads it at any time, also after the worker's death. It trusts no byte of it: nonsense is read as nothing.
 
-Layout of a board, which is a file without a name: a page of 64-bit cells in the machine's byte order; a ring
-of the last bytes of stderr; and the room into which `faulthandler` writes with write(2), which is why the
-offset of the open file is to be `DUMP_OFFSET`.
+Layout of a board, which is a file without a name: a page of 64-bit cells in the machine's byte order, of
+which number 21 is free; two pages that are free; and the room into which `faulthandler` writes with write(2),
+which is why the offset of the open file is to be `DUMP_OFFSET`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     Cells = memoryview[int] | list[int]
 
 _PAGE: Final = 4096
-LINES_OFFSET: Final = _PAGE
-LINES_SIZE: Final = 2 * _PAGE  #: of the ring; a traceback of usual depth fits
-DUMP_OFFSET: Final = LINES_OFFSET + LINES_SIZE
+DUMP_OFFSET: Final = 3 * _PAGE  #: two pages are free: workers of former versions write lines there
 DUMP_SIZE: Final = 16 * _PAGE  #: of the room for stacks: some hundred threads
 SIZE: Final = DUMP_OFFSET + DUMP_SIZE
 
@@ -43,7 +41,6 @@ _SKEW: Final = 64
 _FUTURE: Final = 1.0  #: seconds by which a beat may be later than the master's `now`, which is a little old
 _MOST_COUNTED: Final = 2**53
 _MOST_BYTES: Final = 2**56
-_MOST_WRITTEN: Final = 2**63  #: a multiple of the ring's size, so that beyond it the ring goes on
 _MOST_SECONDS: Final = 10**9
 _COLOR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -66,7 +63,6 @@ class Cell(IntEnum):
     TREND_0 = 12  #: RSS, oldest first; 0 where there is no sample yet
     TREND_7 = 19
     TAKES_DUMPS = 20  #: 1 once `DUMP_SIGNAL` may be sent
-    LINES_END = 21  #: bytes of stderr so far; the ring's next is this modulo its size
     CPU_US = 22  #: processor time of all threads up to the last beat
     CPU_SHARE = 23  #: millionths of one processor, between the last two beats
     WEBSOCKETS = 24  #: that are open
@@ -233,30 +229,6 @@ def _makes_sense(reading: Reading, now: float) -> bool:
     )
 
 
-def last_lines(buffer: Board, most: int = 20) -> list[str]:
-    """Return the last lines a worker wrote to stderr, harmless to print; none from a board of nonsense.
-
-    Args:
-        buffer: The board.
-        most: How many at most.
-    """
-    cells = _cells_of(buffer)
-    if cells is None:
-        return []
-    end = cells[Cell.LINES_END]
-    ring = bytes(memoryview(buffer).cast("B")[LINES_OFFSET:DUMP_OFFSET])
-    if len(ring) < LINES_SIZE:
-        return []
-    if end <= LINES_SIZE:
-        data = ring[:end]
-    else:
-        at = end % LINES_SIZE
-        data = ring[at:] + ring[:at]
-        _, newline, rest = data.partition(b"\n")  # what is left of the first line is no line
-        data = rest if newline and rest else data
-    return harmless_lines(data)[-most:]
-
-
 def harmless_lines(data: bytes) -> list[str]:
     """Return the lines of a text that somebody else wrote, so that they do nothing to a terminal or a log.
 
@@ -294,26 +266,3 @@ def begin(buffer: Board) -> memoryview[int]:
 def private_cells() -> list[int]:
     """Return cells that nobody reads, for a server without a master."""
     return [0] * CELLS
-
-
-class LineRing:
-    """The last bytes of a worker's stderr, on its board.
-
-    Threads that write at the same time may overwrite each other's bytes; a lock could be held by a thread
-    that never runs again, after a fork or inside a signal handler.
-    """
-
-    def __init__(self, buffer: Board) -> None:
-        view = memoryview(buffer).cast("B")
-        self._cells = view[:_PAGE].cast("Q")
-        self._ring = view[LINES_OFFSET:DUMP_OFFSET]
-
-    def write(self, data: bytes) -> None:
-        """Take what was written."""
-        end = self._cells[Cell.LINES_END]
-        kept = data[-LINES_SIZE:]
-        at = (end + len(data) - len(kept)) % LINES_SIZE
-        first = min(len(kept), LINES_SIZE - at)
-        self._ring[at : at + first] = kept[:first]
-        self._ring[: len(kept) - first] = kept[first:]
-        self._cells[Cell.LINES_END] = (end + len(data)) % _MOST_WRITTEN  # in case `end` is nonsense

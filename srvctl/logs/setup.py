@@ -17,6 +17,7 @@ from srvctl.logs.access.formats import compile_format
 from srvctl.logs.access.handler import AccessHandler
 from srvctl.logs.access.sinks import FileSink, stream_sink
 from srvctl.logs.formatters import DEFAULT_FORMAT, DefaultFormatter, is_terminal
+from srvctl.logs.json_lines import JsonFormatter
 from srvctl.logs.levels import LEVELS, TRACE, number_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Wanted:
         access: Whether requests are logged.
         access_format: How, as `compile_format` takes it.
         access_file: Where, as a path; ``-`` is stdout.
+        is_json: Lines are objects of JSON.
+        is_for_terminal: The log goes to stderr, and not elsewhere by way of the master.
     """
 
     level: str | int | None = None
@@ -42,6 +45,8 @@ class Wanted:
     access: bool = True
     access_format: str = "uvicorn"
     access_file: str = "-"
+    is_json: bool = False
+    is_for_terminal: bool = True
 
     @property
     def says_where_requests_go(self) -> bool:
@@ -58,9 +63,8 @@ def configure(wanted: Wanted) -> None:
     """
     handler = access_handler(wanted)
     begin()
-    colors = is_terminal(sys.stderr) if wanted.use_colors is None else wanted.use_colors
     stderr_handler = logging.StreamHandler(sys.stderr)
-    stderr_handler.setFormatter(DefaultFormatter(DEFAULT_FORMAT, use_colors=colors))
+    stderr_handler.setFormatter(_formatter(wanted))
     for name, own in ((loggers.TWIN, stderr_handler), (f"{loggers.TWIN}.access", handler)):
         logging.getLogger(name).handlers[:] = [own]
         logging.getLogger(name).propagate = False
@@ -70,6 +74,14 @@ def configure(wanted: Wanted) -> None:
     if not wanted.access:
         handler.dispose()
         loggers.switch_off_requests()
+
+
+def _formatter(wanted: Wanted) -> logging.Formatter:
+    """Return what shows everything that is no request."""
+    if wanted.is_json:
+        return JsonFormatter()
+    colors = is_terminal(sys.stderr) if wanted.use_colors is None else wanted.use_colors
+    return DefaultFormatter(DEFAULT_FORMAT, use_colors=colors and wanted.is_for_terminal)
 
 
 def begin() -> None:
@@ -95,6 +107,21 @@ def access_handler(wanted: Wanted) -> AccessHandler:
     compiled = compile_format(wanted.access_format, use_colors=colors)
     sink = stream_sink(sys.stdout) if is_stdout else _open(wanted.access_file)
     return AccessHandler(compiled, sink, DefaultFormatter(DEFAULT_FORMAT, use_colors=colors))
+
+
+def reopen_requests() -> None:
+    """Go on with the files that have the names of the access log now; do nothing where they are the same.
+
+    For a worker that is forked from a process which has them open since long ago, and for one that is told.
+    """
+    for name in (loggers.OWN, loggers.TWIN):
+        for handler in logging.getLogger(f"{name}.access").handlers:
+            try:
+                if isinstance(handler, AccessHandler):
+                    handler.reopen()
+            except OSError as error:
+                text = "log.access_file: %s cannot be opened again: %s; it goes on in the one that was moved."
+                logging.getLogger(f"{loggers.OWN}.error").warning(text, error.filename, error.strerror)
 
 
 def _open(path: str) -> Sink:

@@ -12,7 +12,12 @@ from srvctl.logs.levels import TRACE, number_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from srvctl.settings.groups import LogSettings
+    from srvctl.settings.groups import LogSettings, Settings
+
+
+def captures(settings: Settings) -> bool:
+    """Whether the master reads what workers print; in development they have the terminal to themselves."""
+    return settings.log.capture and not settings.reload.enabled
 
 
 def configure_logs(
@@ -37,6 +42,8 @@ def configure_logs(
         access=log.access,
         access_format=log.access_format,
         access_file=log.access_file,
+        is_json=log.format == "json",
+        is_for_terminal=log.file == "-",
     )
     if config_dict is None and log.config is None:
         setup.configure(wanted)

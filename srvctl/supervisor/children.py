@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from srvctl.ipc.channel import Message
     from srvctl.supervisor.events import Event
+    from srvctl.supervisor.output.output import Output
+    from srvctl.supervisor.output.printed import Printed
     from srvctl.supervisor.poller import Poller
 
 _CHUNK = 65536
@@ -120,10 +122,6 @@ class Board:
         """Return what it says; None if that makes no sense."""
         return scoreboard.read(self._memory, time.monotonic())
 
-    def last_lines(self) -> list[str]:
-        """Return the end of what the worker wrote to stderr."""
-        return scoreboard.last_lines(self._memory)
-
     def close(self) -> None:
         """Forget what it says."""
         with contextlib.suppress(BufferError):  # somebody still looks at it: the memory goes with the last
@@ -134,12 +132,16 @@ class Board:
 class Staff:
     """All workers and molds that are not gone.
 
+    Args:
+        output: What they print goes there.
+
     Attributes:
         workers: By their number; also one that is reaped, until its death is told.
         molds: By their generation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, output: Output) -> None:
+        self.output = output
         self.workers: dict[int, WorkerHandle] = {}
         self.molds: dict[int, MoldHandle] = {}
 
@@ -154,6 +156,11 @@ class Staff:
         if handle is not None:
             handle.close()
 
+    def reopen_logs(self) -> None:
+        """Have the workers go on with the file that has the access log's name now."""
+        for worker in self.workers.values():
+            worker.reopen_logs()
+
     def export(self) -> dict[str, Any]:
         """Return what `inherit` needs, as JSON; between two events, when no death is still to be told."""
         return {
@@ -165,7 +172,8 @@ class Staff:
         """Return the descriptors that `inherit` takes over."""
         handles: list[WorkerHandle | MoldHandle] = [*self.workers.values(), *self.molds.values()]
         channels = [handle.channel.fileno() for handle in handles if handle.channel is not None]
-        return [*channels, *(worker.board.fd for worker in self.workers.values())]
+        printed = [fd for handle in handles if handle.printed is not None for fd in handle.printed.fds()]
+        return [*channels, *(worker.board.fd for worker in self.workers.values()), *printed]
 
     def inherit(self, values: Mapping[str, Any], poller: Poller) -> None:
         """Go on with the children of the program that this process ran before.
@@ -182,12 +190,29 @@ class Staff:
                 Board.inherit(worker["board"]),
                 self,
                 poller,
+                self._printed_by(worker),
+                understands_reopen="printed" in worker,
             )
             self.refuse(worker["worker"], worker["refusal"])
         for mold in values["molds"]:
             self.molds[mold["generation"]] = MoldHandle(
-                mold["generation"], mold["pid"], Lines.inherit(mold, poller), self, poller
+                mold["generation"],
+                mold["pid"],
+                Lines.inherit(mold, poller),
+                self,
+                poller,
+                self._printed_by(mold),
+                passes_pipes="printed" in mold,
             )
+
+    def _printed_by(self, child: Mapping[str, Any]) -> Printed | None:
+        """Go on with what a child prints; None where it does so by itself, as all of former versions.
+
+        Raises:
+            OSError: A descriptor did not come along.
+        """
+        values = child.get("printed")
+        return self.output.inherit_child(values) if values is not None else None
 
     def abandon(self) -> None:
         """Close a forked child's copies of every channel.
@@ -208,13 +233,18 @@ class _Handle(ABC):
         lines: The master's end of its channel.
         staff: All of them.
         poller: Watches the channel and waits for the process.
+        printed: What it prints, where the master reads that.
     """
 
-    def __init__(self, pid: int | None, lines: Lines, staff: Staff, poller: Poller) -> None:
+    def __init__(
+        self, pid: int | None, lines: Lines, staff: Staff, poller: Poller, printed: Printed | None
+    ) -> None:
         self.pid = pid
+        self.printed = printed
         self._lines = lines
         self._staff = staff
         self._poller = poller
+        self._is_heard_out = False
         if lines.socket is not None:
             poller.watch(lines.socket, lambda _mask: self.last_words())
         poller.adopt(self)
@@ -223,6 +253,11 @@ class _Handle(ABC):
     def channel(self) -> socket.socket | None:
         """The master's end of the channel; None when the child closed its own, or broke it."""
         return self._lines.socket
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The end of what it wrote to stderr."""
+        return self.printed.last_lines if self.printed is not None else []
 
     @abstractmethod
     def last_words(self) -> Iterator[Event]:
@@ -235,6 +270,29 @@ class _Handle(ABC):
     def close(self) -> None:
         """Let go of everything."""
         self._lines.close()
+        self._hear_out()
+
+    def _messages(self) -> Iterator[Message]:
+        """Yield what it says, each when all is read that it has printed before: causes before effects.
+
+        Raises:
+            ChannelError: What came is not a message.
+        """
+        for message in self._lines.read():
+            if isinstance(message, channel.Hello) and self.printed is not None:
+                self.printed.pid = message.pid
+            self._read_printed()
+            yield message
+
+    def _read_printed(self) -> None:
+        if self.printed is not None:
+            self.printed.drain()
+
+    def _hear_out(self) -> None:
+        """Read what it has left behind; what it has started may print on."""
+        if self.printed is not None and not self._is_heard_out:
+            self._is_heard_out = True
+            self._staff.output.dismiss(self.printed)
 
 
 class WorkerHandle(_Handle):
@@ -248,6 +306,8 @@ class WorkerHandle(_Handle):
         board: Its board.
         staff: Is told when there never was such a process.
         poller: Watches the channel and waits for the process.
+        printed: What it prints, where the master reads that.
+        understands_reopen: It can be sent `ReopenAsked`; workers of former versions would end.
     """
 
     def __init__(
@@ -259,12 +319,22 @@ class WorkerHandle(_Handle):
         board: Board,
         staff: Staff,
         poller: Poller,
+        printed: Printed | None = None,
+        *,
+        understands_reopen: bool = True,
     ) -> None:
         self.worker = worker
         self.generation = generation
         self.board = board
         self.refusal = "the process that it was to be forked from ended"
-        super().__init__(pid, lines, staff, poller)
+        self._understands_reopen = understands_reopen
+        super().__init__(pid, lines, staff, poller, printed)
+
+    def reopen_logs(self) -> None:
+        """Have it go on with the file that has the access log's name now."""
+        if self.channel is not None and self._understands_reopen:
+            with contextlib.suppress(OSError):  # it does not read, or is gone
+                self.channel.send(channel.encode(channel.ReopenAsked()))
 
     def export(self) -> dict[str, Any]:
         """Return what `Staff.inherit` needs, as JSON."""
@@ -275,12 +345,13 @@ class WorkerHandle(_Handle):
             "board": self.board.fd,
             "refusal": self.refusal,
             **self._lines.export(),
+            **_export_of(self.printed, is_known=self._understands_reopen),
         }
 
     def last_words(self) -> Iterator[Event]:
         """Return what it says."""
         try:
-            for message in self._lines.read():
+            for message in self._messages():
                 yield from self._event_of(message)
         except ChannelError as error:
             if self.pid is not None:
@@ -293,6 +364,7 @@ class WorkerHandle(_Handle):
     def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the protocol
         """Return that it ended, and what it leaves behind."""
         self._lines.close()
+        self._hear_out()
         reading = self.board.read()
         served, cut = (reading.finished, reading.cut + reading.in_flight) if reading else (0, 0)
         yield WorkerExited(self.worker, cause, served, cut)
@@ -329,20 +401,38 @@ class MoldHandle(_Handle):
         lines: The master's end of its channel.
         staff: Is told when it could not fork a worker.
         poller: Watches the channel and waits for the process.
+        printed: What it prints, where the master reads that.
+        passes_pipes: It can be sent what workers are to print into; molds of former versions would not fork.
     """
 
-    def __init__(self, generation: int, pid: int, lines: Lines, staff: Staff, poller: Poller) -> None:
+    def __init__(
+        self,
+        generation: int,
+        pid: int,
+        lines: Lines,
+        staff: Staff,
+        poller: Poller,
+        printed: Printed | None = None,
+        *,
+        passes_pipes: bool = True,
+    ) -> None:
         self.generation = generation
-        super().__init__(pid, lines, staff, poller)
+        self.passes_pipes = passes_pipes
+        super().__init__(pid, lines, staff, poller, printed)
 
     def export(self) -> dict[str, Any]:
         """Return what `Staff.inherit` needs, as JSON."""
-        return {"generation": self.generation, "pid": self.pid, **self._lines.export()}
+        return {
+            "generation": self.generation,
+            "pid": self.pid,
+            **self._lines.export(),
+            **_export_of(self.printed, is_known=self.passes_pipes),
+        }
 
     def last_words(self) -> Iterator[Event]:
         """Return what it says."""
         try:
-            for message in self._lines.read():
+            for message in self._messages():
                 match message:
                     case channel.MoldReady(objection=objection):
                         yield events.MoldReady(self.generation, objection)
@@ -360,5 +450,11 @@ class MoldHandle(_Handle):
     def ended(self, cause: str, status: int) -> Iterator[Event]:  # noqa: ARG002 - of the protocol
         """Return that it ended."""
         self._lines.close()
+        self._hear_out()
         self._staff.molds.pop(self.generation, None)
         yield MoldExited(self.generation, cause)
+
+
+def _export_of(printed: Printed | None, *, is_known: bool) -> dict[str, Any]:
+    """Return what an export says of what a child prints; nothing for one of a version that knew of none."""
+    return {"printed": printed.export() if printed is not None else None} if is_known else {}

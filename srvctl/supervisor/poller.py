@@ -66,6 +66,8 @@ class Poller:
         self._clocks: list[Clock] = []
         #: Says what a signal asks of the fleet.
         self.meaning_of: Callable[[signal.Signals], Event | None] = MEANINGS.get
+        #: What is done at once for signals that are no concern of the fleet.
+        self.answers: dict[signal.Signals, Callable[[], None]] = {}
 
     # -- what is waited for ----------------------------------------------------------------------------
 
@@ -109,6 +111,7 @@ class Poller:
         # workers that leave on their own. What a worker said comes before the news of its death.
         signals = self._inbox.take_nowait()
         for number in signals:
+            self.answers.get(number, _nothing)()
             meaning = self.meaning_of(number)
             if meaning is not None:
                 yield meaning
@@ -149,6 +152,10 @@ class Poller:
         """Wait for nothing any more; a forked child calls this on its copy."""
         self._selector.close()
         self._inbox.close()
+
+
+def _nothing() -> None:
+    """Do nothing: the signal is the fleet's business, or nobody's."""
 
 
 def cause_of_end(status: int) -> str:

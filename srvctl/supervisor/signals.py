@@ -29,8 +29,8 @@ MEANINGS: Final[dict[signal.Signals, Event]] = {
     signal.SIGTTOU: ScaleAsked(by="SIGTTOU", change=-1),
 }
 
-#: Reserved for reopening logs; must not kill the master meanwhile.
-_RESERVED: Final = (signal.SIGUSR1,)
+#: What is no concern of the fleet: logs are reopened, by whom the poller knows.
+_OTHERS: Final = (signal.SIGUSR1,)
 
 
 def _enqueued_by_the_interpreter(_number: int, _frame: FrameType | None) -> None:
@@ -48,7 +48,7 @@ class SignalInbox:
         #: Whether who started this process wants it to outlive its terminal (nohup(1)).
         self.is_to_outlive_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in (*MEANINGS, *_RESERVED, signal.SIGCHLD):
+        for number in (*MEANINGS, *_OTHERS, signal.SIGCHLD):
             signal.signal(number, _enqueued_by_the_interpreter)
 
     def fileno(self) -> int:

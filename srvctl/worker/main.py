@@ -14,6 +14,8 @@ from srvctl.ipc import forking
 from srvctl.ipc.channel import Failed
 from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import WORKER, name_process
+from srvctl.logs.json_lines import this_is
+from srvctl.logs.setup import reopen_requests
 from srvctl.settings.groups import AppSettings, HookSettings
 from srvctl.worker import last_words, privileges
 from srvctl.worker.env_file import load_env_file
@@ -170,6 +172,8 @@ def _serve(
     name_process(WORKER)
     hold(outfit.lifeline)
     cells = last_words.begin(board)
+    this_is(slot, outfit.generation)
+    reopen_requests()
     logger.info("Started worker process [%d]", pid)
     try:
         loop = outfit.settings.workers.loop

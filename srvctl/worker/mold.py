@@ -22,7 +22,7 @@ from srvctl.errors import AppError, ExitCode
 from srvctl.ipc import forking
 from srvctl.ipc.channel import ChannelError, Failed, ForkAsked, ForkFailed, Hello, MoldReady, decode
 from srvctl.ipc.descriptors import LineReader
-from srvctl.logs.streams import flush
+from srvctl.logs.streams import flush, put_in_place
 from srvctl.worker.fork_safety import Snapshot, sentence, wait_objections
 from srvctl.worker.saying import say
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("srvctl.error")
 
-_DESCRIPTORS: Final = 2  #: the channel and the board of a worker
+_DESCRIPTORS: Final = (2, 4)  #: channel and board of a worker, perhaps what is to be its stdout and stderr
 _UNSEEN: Final = "may have started anything (/proc is not mounted, so nobody can tell)"
 
 
@@ -169,7 +169,7 @@ class _Mold:
 
     def _fork(self, asked: ForkAsked, line: Line) -> str:
         """Fork a worker; return why there is none."""
-        if len(line.descriptors) != _DESCRIPTORS:  # recvmsg(2) drops those for which there is no room
+        if len(line.descriptors) not in _DESCRIPTORS:  # recvmsg(2) drops those for which there is no room
             return os.strerror(errno.EMFILE)
         try:
             self._duties.before_fork(asked.slot)
@@ -204,7 +204,9 @@ class _Mold:
         forking.wait_adopted(between, self._master_pid)
         forking.die_with(self._master_pid)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        descriptor, board = line.descriptors
+        descriptor, board, *prints = line.descriptors
+        if prints:
+            put_in_place(*prints)
         channel = socket.socket(fileno=descriptor)
         say(channel, Hello(os.getpid()))
         return self._duties.become_worker(asked.worker, asked.slot, channel, board, self._application)

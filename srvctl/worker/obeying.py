@@ -21,7 +21,9 @@ from srvctl.ipc.channel import (
     ProbeAsked,
     Probed,
     Ready,
+    ReopenAsked,
 )
+from srvctl.logs.setup import reopen_requests
 from srvctl.worker.probe import probe
 from srvctl.worker.saying import say
 from srvctl.worker.serving import Serving, make_tls
@@ -121,6 +123,8 @@ class Worker:
                 task.add_done_callback(self._probes.discard)
             case Apology(message=text, details=details):
                 self._show(text, details)
+            case ReopenAsked():
+                reopen_requests()
             case _:
                 pass
 

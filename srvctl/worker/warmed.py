@@ -12,7 +12,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srvctl.settings.log_setup import configure_logs
+from srvctl.logs.streams import put_in_place
+from srvctl.settings.log_setup import captures, configure_logs
 from srvctl.worker.main import Outfit, serve, stand_in
 from srvctl.worker.molding import Molding
 
@@ -41,10 +42,16 @@ def live(
         master: Process id of the master.
         environ: The environment, from which the master has taken what was meant for it alone.
         channel: The connection to the master.
-        descriptors: The lifeline, and the sockets to accept on.
+        descriptors: The lifeline, what is to be stdout and stderr where the master reads what is printed, and
+            the sockets to accept on.
     """
     lifeline, *listeners = descriptors
+    prints = []
+    if captures(settings):
+        prints, listeners = listeners[:2], listeners[2:]
     outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, listeners)
+    if prints:
+        put_in_place(*prints)
     return Molding(outfit).live(channel)
 
 

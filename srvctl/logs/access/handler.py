@@ -62,7 +62,7 @@ class AccessHandler(logging.Handler):
             OSError: It cannot be opened; the old one stays in use.
         """
         self.writer.flush()
-        if isinstance(self._sink, FileSink):
+        if isinstance(self._sink, FileSink) and self._sink.is_moved():
             self._sink.reopen()
 
     def close(self) -> None:

@@ -129,14 +129,22 @@ def stream_sink(stream: TextIO | None) -> Sink:
         return StreamSink(stream)
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
-        return DescriptorSink(fd, lambda data: os.write(fd, data), _WHOLE_TO_FILE, stream)
+        own = os.dup(fd)  # what the stream leads to now, whatever is put in its place later
+        return DescriptorSink(
+            own, lambda data: os.write(own, data), _WHOLE_TO_FILE, stream, lambda: os.close(own)
+        )
     if stat.S_ISSOCK(mode):
-        own = socket.socket(fileno=os.dup(fd))
-        return DescriptorSink(fd, lambda data: own.send(data, socket.MSG_DONTWAIT), _WHOLE, stream, own.close)
+        sock = socket.socket(fileno=os.dup(fd))
+        return DescriptorSink(
+            sock.fileno(), lambda data: sock.send(data, socket.MSG_DONTWAIT), _WHOLE, stream, sock.close
+        )
     try:
         again = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:  # no /proc, or the pipe belongs to another user
-        return DescriptorSink(fd, lambda data: _write_if_taken(fd, data), _WHOLE, stream)
+        own = os.dup(fd)
+        return DescriptorSink(
+            own, lambda data: _write_if_taken(own, data), _WHOLE, stream, lambda: os.close(own)
+        )
     return DescriptorSink(again, lambda data: os.write(again, data), _WHOLE, stream, lambda: os.close(again))
 
 
@@ -154,6 +162,13 @@ class FileSink(DescriptorSink):
         is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         size = _WHOLE_TO_FILE if is_file else _WHOLE
         super().__init__(fd, lambda data: os.write(fd, data), size, close=lambda: os.close(fd))
+
+    def is_moved(self) -> bool:
+        """Return whether another file, or none, has the name by now."""
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self.fd))  # noqa: PTH116 - a text will do
+        except OSError:
+            return True
 
     def reopen(self) -> None:
         """Go on with the file that has the name now, in this process: the old one was moved away.
