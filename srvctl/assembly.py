@@ -29,7 +29,7 @@ from srvctl.supervisor.births import Births, Lives
 from srvctl.supervisor.children import Staff
 from srvctl.supervisor.chronicle import Chronicle, of_death, of_upgrade
 from srvctl.supervisor.console import Console
-from srvctl.supervisor.console_start import adopt, begin_console, is_wanted
+from srvctl.supervisor.console_start import adopt, is_wanted, new_console
 from srvctl.supervisor.control_socket import open_control_socket
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.effects import Effects
@@ -125,7 +125,8 @@ class Assembly:
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
             if is_wanted(self._settings):
-                self._console = begin_console(self._settings, listeners, self._poller, *self._for_console())
+                self._console = new_console(self._settings, listeners, self._poller, *self._for_console())
+                self._console.begin()  # when it is known, and so abandoned in the child
             if self._settings.reload.enabled:
                 self._develop(warm)
             return int(self._master().run())

@@ -48,7 +48,7 @@ logger = logging.getLogger("srvctl.error")
 
 _MOST_BODY: Final = 64 * 1024
 #: How the console is served, whatever the settings say about the application.
-_SERVED: Final = Settings(
+SERVED: Final = Settings(
     app=AppSettings(lifespan="off"),
     ws=WsSettings(protocol="none"),
     http=HttpSettings(server_header=False),
@@ -121,7 +121,7 @@ async def _serve(outfit: Outfit, token: str | None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         for task in sending(outfit.settings.metrics, watching):
             stack.callback(task.cancel)
-        serving = Serving(app, replace(_SERVED, log=outfit.settings.log))
+        serving = Serving(app, replace(SERVED, log=outfit.settings.log))
         serving.listen(outfit.sockets)
         await asyncio.Event().wait()
 

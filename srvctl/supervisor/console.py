@@ -213,8 +213,10 @@ class Console:
     def _fail(self, reason: str) -> None:
         self._failures += 1
         pause = self._backoff.delay(self._failures, random.random())  # noqa: S311 - not for secrets
-        text = "The console process ended or did not start (%s); another one starts in %.1f s."
-        logger.warning(text, reason, pause)
+        when = f"in {pause:.1f} s" if pause else "at once"
+        logger.warning(
+            "The console process ended or did not start (%s); another one starts %s.", reason, when
+        )
         self._due = time.monotonic() + pause
 
     def _hang_up(self) -> None:

@@ -30,14 +30,14 @@ def is_wanted(settings: Settings) -> bool:
     return any(way is not None for way in (settings.console.bind, metrics.statsd, metrics.otlp))
 
 
-def begin_console(
+def new_console(
     settings: Settings,
     others: Iterable[Listener],
     poller: Poller,
     start: Callable[[socket.socket], int],
     adopt: Callable[[socket.socket], object],
 ) -> Console:
-    """Open the console's addresses and start its child.
+    """Open the console's addresses and return what begins its child.
 
     Args:
         settings: Of the instance.
@@ -59,13 +59,11 @@ def begin_console(
         logger.info("The console is at %s", listener.url)
         if is_public(listener) and not may_act:
             text = (
-                "The console at %s shows the figures of this instance to everybody who can reach it; without a "
-                "token nobody can act there."
+                "The console at %s shows the figures of this instance to everybody who can reach it; nobody "
+                "can act there without a token."
             )
             logger.warning(text, listener.url)
-    console = Console(poller, listeners, start, adopt)
-    console.begin()
-    return console
+    return Console(poller, listeners, start, adopt)
 
 
 def adopt(admin: Admin | None, sock: socket.socket, settings: ConsoleSettings) -> None:
