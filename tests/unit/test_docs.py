@@ -18,7 +18,7 @@ from srvctl.settings.catalog import catalog
 from srvctl.settings.load import load
 from srvctl.settings.refused import FLAGS
 from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked, UpgradeAsked
-from srvctl.supervisor.signals import _RESERVED, MEANINGS
+from srvctl.supervisor.signals import _OTHERS, MEANINGS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -201,7 +201,9 @@ class TestNumbersAndSignals:
             for signal in re.findall(r"`(SIG\w+)`", first)
         }
         meanings = {signal.name: event for signal, event in MEANINGS.items()}
-        assert set(says) - {signal.name for signal in _RESERVED} == set(meanings)
+        others = {signal.name for signal in _OTHERS}
+        assert set(says) - others == set(meanings)
+        assert all(says[signal].startswith("Open the log files anew") for signal in others)
         for signal, event in meanings.items():
             match event:
                 case StopAsked(immediately=True):
@@ -219,12 +221,6 @@ class TestNumbersAndSignals:
                 case _:
                     raise AssertionError(f"{event} has no words yet")
             assert says[signal].startswith(wanted), signal
-
-    def test_reserved_signals_are_said_to_do_nothing(self) -> None:
-        """Until they do something."""
-        rows = rows_of(ROOT / "docs/operations.md", "Signal")
-        [effect] = [effect for first, effect in rows if "SIGUSR1" in first]
-        assert effect.startswith("Nothing")
 
 
 class TestExamples:
