@@ -9,18 +9,18 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from srvctl.cli.answer import Answer
 from srvctl.cli.instances import Wanted, find
 from srvctl.errors import ExitCode, UsageError
-from srvctl.ipc.control import Command, Done, Progress, Request
+from srvctl.ipc.control import Command, Done, Progress, Reason, Request
 from srvctl.ipc.control_client import NotInTimeError
 from srvctl.settings.units import parse_duration
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from srvctl.cli.instances import Master
     from srvctl.cli.parsing import Parser
@@ -93,7 +93,9 @@ def carry_out(asked: Asked, request: Request) -> ExitCode:
         return answer.asked(master, request.command)
 
 
-def end_of(master: Master, request: Request, patience: float, progress: Callable[[str], None]) -> Done:
+def end_of(
+    master: Master, request: Request, patience: float, progress: Callable[[str, Mapping[str, Any]], None]
+) -> Done:
     """Ask, and return the end.
 
     Raises:
@@ -102,7 +104,7 @@ def end_of(master: Master, request: Request, patience: float, progress: Callable
     """
     for reply in master.connection.replies(request, patience):
         if isinstance(reply, Progress):
-            progress(reply.text)
+            progress(reply.text, reply.data)
         else:
             return reply
     if request.command is Command.STOP:
@@ -111,6 +113,7 @@ def end_of(master: Master, request: Request, patience: float, progress: Callable
         ok=False,
         code=ExitCode.REFUSED,
         message=f"{master} ended the connection before it answered; `srvctl status` tells whether it lives",
+        data={"reason": Reason.ENDED},
     )
 
 
@@ -120,6 +123,7 @@ def met(wanted: Wanted) -> Iterator[Master]:
 
     Raises:
         NotReachableError: It is not there, or does not answer.
+        NotServedError: It is another user's, or another version.
         NotInTimeError: The user has interrupted what was asked.
         UsageError: It is not plain which one is meant.
     """
@@ -128,4 +132,4 @@ def met(wanted: Wanted) -> Iterator[Master]:
         with master.connection:
             yield master
     except KeyboardInterrupt:
-        raise NotInTimeError("interrupted; what was asked before goes on") from None
+        raise NotInTimeError("interrupted; what was asked before goes on", Reason.INTERRUPTED) from None

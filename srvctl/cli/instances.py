@@ -6,30 +6,25 @@ Imports nothing that reads settings unless a file of them is given: commands mus
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl import __version__
+from srvctl.cli.pid_files import read_pid_file
+from srvctl.cli.places import directories, every_socket, sockets_of
 from srvctl.errors import UsageError, printable
-from srvctl.ipc.control import VERSION, Command, Request
-from srvctl.ipc.control_client import Connection, NotReachableError
-from srvctl.settings.instance import (
-    AUTO,
-    NONE,
-    SOCKET_SUFFIX,
-    SYSTEM_RUNTIME,
-    file_name,
-    instance_name,
-    numbered,
-    runtime_directories,
-)
+from srvctl.ipc.control import VERSION, Command, Reason, Request
+from srvctl.ipc.control_client import Connection, ControlFailedError, NotReachableError, NotServedError
+from srvctl.ipc.control_refusals import reason_of
+from srvctl.settings.instance import AUTO, NONE, file_name, instance_name, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from srvctl.cli.places import Sockets
     from srvctl.ipc.control import Done
+    from srvctl.settings.groups import Settings
 
 #: Seconds in which a master that is not stopped or blocked says who it is.
 _TO_IDENTIFY: Final = 5.0
@@ -82,13 +77,15 @@ def find(wanted: Wanted, environ: Mapping[str, str]) -> Master:
 
     Raises:
         NotReachableError: It is not there, or does not answer.
+        NotServedError: It is another user's, or speaks another version of the protocol.
         UsageError: Several are there, or the file of settings is wrong.
         ConfigError: The settings are wrong.
     """
     if wanted.path is not None:
         return _meet(wanted.path)
     if wanted.name is not None:
-        return _first(file_name(wanted.name), f"is called {wanted.name}", environ)
+        sockets = sockets_of(file_name(wanted.name), environ)
+        return _first(sockets, f"is called {wanted.name}", environ)
     config = wanted.config or (Path(environ["SRVCTL_CONFIG"]) if environ.get("SRVCTL_CONFIG") else None)
     if config is not None:
         return _of_config(config, environ)
@@ -99,29 +96,59 @@ def _of_config(config: Path, environ: Mapping[str, str]) -> Master:
     from srvctl.settings.load import load  # noqa: PLC0415 - it takes longer than everything else here
 
     settings = load({}, environ, config).settings
+    try:
+        return _with_settings(config, settings, environ)
+    except NotReachableError as error:
+        raise _by_pid_file(config, settings) or error from None
+
+
+def _with_settings(config: Path, settings: Settings, environ: Mapping[str, str]) -> Master:
     if settings.control.socket == NONE:
-        raise NotReachableError(f"the instance of {config} opens no control socket; use signals")
+        raise NotReachableError(
+            f"the instance of {config} opens no control socket; use signals", Reason.NO_SOCKET
+        )
     if settings.control.socket != AUTO:
         return _meet(Path(settings.control.socket).absolute())
-    name = instance_name(settings, config)
+    name, what = instance_name(settings, config), f"runs with {config}"
     if settings.server.name:
-        return _first(name, f"runs with {config}", environ)
+        return _first(sockets_of(name, environ, config), what, environ)
     file = config.resolve()
+    problems: list[ControlFailedError] = []
     for number in range(1, _MOST_OF_ONE_NAME + 1):
-        found = [path for path in _places(numbered(name, number), environ) if path.is_socket()]
-        if not found and number > 1:
+        found = sockets_of(numbered(name, number), environ, config)
+        if not found.paths and number > 1:
             break
-        for master in _met(found):
+        for master in _met(found.paths, problems):
             theirs = str(master.about.get("config", ""))
             if theirs and Path(theirs).resolve() == file:
                 return master
             master.connection.close()
-    raise _no_such(f"runs with {config}", environ)
+    # One of that name that does not answer, and may be another one: better than to say that there is none.
+    raise problems[0] if problems else _no_such(what, environ, found)
+
+
+def _by_pid_file(config: Path, settings: Settings) -> NotReachableError | None:
+    """Return what the pid file tells of an instance that cannot be asked."""
+    path = settings.server.pid_file
+    written = read_pid_file(Path(path).absolute()) if path else None
+    if written is None:
+        return None
+    if written.lives:
+        return NotReachableError(
+            f"pid {written.pid} runs with {config} (it has the pid file {path}), and cannot be asked: its "
+            "control socket is gone, was never there, or does not answer; signals may reach it",
+            Reason.NO_SOCKET,
+        )
+    return NotReachableError(
+        f"no instance runs with {config}: pid {written.pid} of the pid file {path} is gone, so it was killed",
+        Reason.STALE_PID_FILE,
+    )
 
 
 def _only_one(environ: Mapping[str, str]) -> Master:
-    problems: list[NotReachableError] = []
-    masters = list(_met(_sockets(environ), problems))
+    problems: list[ControlFailedError] = []
+    sockets = every_socket(environ)
+    masters = list(_met(sockets.paths, problems))
     if len(masters) == 1:
         return masters[0]
     for master in masters:
@@ -131,37 +158,49 @@ def _only_one(environ: Mapping[str, str]) -> Master:
         raise UsageError(f"several instances run: {listed}; say which with --name, -c or --control-socket")
     if problems:
         raise problems[0]
-    directories = ", ".join(map(str, _directories(environ)))
-    raise NotReachableError(
-        f"no instance runs: there is no control socket in {directories}; if it is elsewhere, give "
-        "--control-socket"
+    listed = ", ".join(map(str, directories(environ)))
+    raise _unseen(
+        f"no instance runs: there is no control socket in {listed}; if it is elsewhere, give "
+        "--control-socket",
+        sockets,
     )
 
 
-def _no_such(what: str, environ: Mapping[str, str]) -> NotReachableError:
+def _no_such(what: str, environ: Mapping[str, str], looked: Sockets) -> NotReachableError:
     """Return the error for an instance that is not there, with the names of those that are."""
     names = []
-    for master in _met(_sockets(environ)):
+    for master in _met(every_socket(environ).paths):
         names.append(f"{master.name} (pid {master.pid})")
         master.connection.close()
     others = f"; these run: {', '.join(sorted(names))}" if names else "; none runs that can be seen from here"
-    return NotReachableError(f"no instance {printable(what)}{others}")
+    return _unseen(f"no instance {printable(what)}{others}", looked)
 
 
-def _first(name: str, what: str, environ: Mapping[str, str]) -> Master:
-    """Return the first of this name that can be met; if none can, say why, or that there is none."""
-    problems: list[NotReachableError] = []
-    for master in _met([path for path in _places(name, environ) if path.is_socket()], problems):
+def _unseen(text: str, looked: Sockets) -> NotReachableError:
+    """Return the error for what was not found, which may be where this user may not look."""
+    if not looked.closed:
+        return NotReachableError(text)
+    closed = ", ".join(map(str, looked.closed))
+    return NotReachableError(
+        f"{text} (permission denied for {closed}: be root, or the user that runs the instance)",
+        Reason.NO_PERMISSION,
+    )
+
+
+def _first(sockets: Sockets, what: str, environ: Mapping[str, str]) -> Master:
+    """Return the first of these that can be met; if none can, say why, or that there is none."""
+    problems: list[ControlFailedError] = []
+    for master in _met(sockets.paths, problems):
         return master
-    raise problems[0] if problems else _no_such(what, environ)
+    raise problems[0] if problems else _no_such(what, environ, sockets)
 
 
-def _met(paths: Sequence[Path], problems: list[NotReachableError] | None = None) -> Iterator[Master]:
+def _met(paths: Iterable[Path], problems: list[ControlFailedError] | None = None) -> Iterator[Master]:
     """Yield the masters behind these sockets, and keep why others cannot be met."""
     for path in paths:
         try:
             yield _meet(path)
-        except NotReachableError as error:
+        except (NotReachableError, NotServedError) as error:
             if problems is not None:
                 problems.append(error)
 
@@ -170,7 +209,8 @@ def _meet(path: Path) -> Master:
     """Connect, and ask who is there.
 
     Raises:
-        NotReachableError: Nobody, nobody who answers, or nobody who can be understood.
+        NotReachableError: Nobody, or nobody who answers.
+        NotServedError: Somebody who does not serve us.
     """
     connection = Connection(path, _TO_IDENTIFY)
     try:
@@ -181,7 +221,7 @@ def _meet(path: Path) -> Master:
     if done.ok:
         return Master(connection, done.data)
     connection.close()
-    raise NotReachableError(_why_not(f"pid {connection.peer} behind {path}", done))
+    raise NotServedError(_why_not(f"pid {connection.peer} behind {path}", done), _known(reason_of(done)))
 
 
 def _why_not(who: str, done: Done) -> str:
@@ -196,37 +236,5 @@ def _why_not(who: str, done: Done) -> str:
     )
 
 
-def _sockets(environ: Mapping[str, str]) -> list[Path]:
-    """Return every control socket there is."""
-    found: dict[Path, None] = {}
-    for directory in _directories(environ):
-        try:
-            found |= dict.fromkeys(
-                sorted(path for path in directory.glob("*" + SOCKET_SUFFIX) if path.is_socket())
-            )
-        except OSError:  # not for us
-            continue
-    return list(found)
-
-
-def _places(name: str, environ: Mapping[str, str]) -> list[Path]:
-    return [directory / (name + SOCKET_SUFFIX) for directory in _directories(environ)]
-
-
-def _directories(environ: Mapping[str, str]) -> list[Path]:
-    """Return the directories to look into: those of our own instances, and those of services."""
-    uid = os.geteuid()
-    ours = [path for path in runtime_directories(environ, uid) if _is_trusted(path, uid)]
-    try:
-        services = sorted(path for path in SYSTEM_RUNTIME.iterdir() if path.is_dir())
-    except OSError:
-        services = []
-    return list(dict.fromkeys([*ours, SYSTEM_RUNTIME, *services]))
-
-
-def _is_trusted(directory: Path, uid: int) -> bool:
-    """Return whether nobody but us and root could have made it: in /tmp anybody may take our place."""
-    try:
-        return directory.lstat().st_uid in {uid, 0}
-    except OSError:
-        return True  # to be named where nothing is found
+def _known(reason: str) -> Reason:
+    return Reason(reason) if reason in set(Reason) else Reason.FAILED

@@ -73,6 +73,8 @@ class Reason(StrEnum):
     TIMEOUT = "timeout", "It has not finished in time, and goes on."
     ENDED = "ended", "The master closed the connection before it answered."
     INTERRUPTED = "interrupted", "The user did not wait; what was asked goes on."
+    USAGE = "usage", "The command line does not say what is wanted, such as which of several instances."
+    CONFIG = "config", "The file of settings that was given is wrong."
     FAILED = "failed", "It was tried and failed, or cannot be done now; the message says why."
 
     def __new__(cls, name: str, meaning: str = "") -> Self:

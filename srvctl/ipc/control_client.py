@@ -12,7 +12,16 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.errors import ExitCode, SrvctlError
-from srvctl.ipc.control import MAX_REPLY, ControlError, Done, Lines, decode_reply, encode_request
+from srvctl.ipc.control import (
+    MAX_REPLY,
+    ControlError,
+    Done,
+    Lines,
+    Reason,
+    decode_reply,
+    encode_request,
+)
+from srvctl.ipc.control_refusals import explained
 from srvctl.ipc.peers import peer_of
 
 if TYPE_CHECKING:
@@ -25,16 +34,38 @@ if TYPE_CHECKING:
 _CHUNK: Final = 65536
 
 
-class NotReachableError(SrvctlError):
+class ControlFailedError(SrvctlError):
+    """An instance was not asked, or does not do as it is asked.
+
+    Attributes:
+        reason: Why, for programs.
+    """
+
+    def __init__(self, message: str, reason: Reason | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or self._usual
+
+    _usual: Reason = Reason.FAILED
+
+
+class NotReachableError(ControlFailedError):
     """There is no instance behind a socket, or it does not answer."""
 
     exit_code = ExitCode.NO_INSTANCE
+    _usual = Reason.NOT_RUNNING
 
 
-class NotInTimeError(SrvctlError):
+class NotServedError(ControlFailedError):
+    """There is an instance, and it does not take what this user or this version of srvctl asks."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class NotInTimeError(ControlFailedError):
     """An instance was asked, and its answer takes longer than the caller wants to wait."""
 
     exit_code = ExitCode.REFUSED
+    _usual = Reason.TIMEOUT
 
 
 class Connection:
@@ -59,7 +90,7 @@ class Connection:
             self._socket.connect(str(path))
         except OSError as error:
             self._socket.close()
-            raise NotReachableError(_why_unreachable(path, error)) from error
+            raise NotReachableError(*_why_unreachable(path, error)) from error
         self.peer = peer_of(self._socket)[0]
 
     def ask(self, request: Request) -> Done:
@@ -73,10 +104,8 @@ class Connection:
                 if isinstance(reply, Done):
                     return reply
         except NotInTimeError:
-            raise NotReachableError(
-                f"pid {self.peer} behind {self.path} does not answer: it is stopped or blocked"
-            ) from None
-        raise NotReachableError(f"pid {self.peer} behind {self.path} ended before it answered")
+            raise self._silent() from None
+        raise NotReachableError(f"pid {self.peer} behind {self.path} ended before it answered", Reason.ENDED)
 
     def tell(self, request: Request) -> None:
         """Send a request and no more; nobody waits for the answer.
@@ -88,7 +117,9 @@ class Connection:
             self._socket.sendall(encode_request(request))
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            raise NotReachableError(f"pid {self.peer} behind {self.path} does not listen: {error}") from error
+            raise NotReachableError(
+                f"pid {self.peer} behind {self.path} does not listen: {error}", Reason.UNRESPONSIVE
+            ) from error
 
     def replies(self, request: Request, patience: float | None) -> Iterator[Reply]:
         """Send a request and yield what is said about it; ends after `Done`, or when the master is gone.
@@ -112,9 +143,10 @@ class Connection:
                 reply = decode_reply(line)
             except ControlError as error:
                 raise self._stranger() from error
-            yield reply
             if isinstance(reply, Done):
+                yield explained(reply, request.command)
                 return
+            yield reply
 
     def wait_end(self, patience: float | None) -> None:
         """Wait until the master closes the connection, or dies.
@@ -147,10 +179,19 @@ class Connection:
                 raise self._stranger() from error
         return self._pending.pop(0)
 
+    def _silent(self) -> NotReachableError:
+        why = "it is stopped or blocked"
+        if is_stopped(self.peer):
+            why = f"it is stopped, and `kill -CONT {self.peer}` lets it go on"
+        return NotReachableError(
+            f"pid {self.peer} behind {self.path} does not answer: {why}", Reason.UNRESPONSIVE
+        )
+
     def _stranger(self) -> NotReachableError:
         return NotReachableError(
             f"pid {self.peer} behind {self.path} does not speak the control protocol of srvctl; is it the "
-            "socket of another program?"
+            "socket of another program?",
+            Reason.STRANGER,
         )
 
     def close(self) -> None:
@@ -166,19 +207,33 @@ class Connection:
         self.close()
 
 
-def _why_unreachable(path: Path, error: OSError) -> str:
+def is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped, by a signal or a debugger; False if that is not told."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib is slow to load
+            return file.read().rpartition(")")[2].split()[0] in {"T", "t"}
+    except (OSError, IndexError):
+        return False
+
+
+def _why_unreachable(path: Path, error: OSError) -> tuple[str, Reason]:
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return f"there is no control socket {path}: the instance does not run, or has another socket"
+            text = f"there is no control socket {path}: the instance does not run, or has another socket"
+            return text, Reason.NOT_RUNNING
         case errno.ECONNREFUSED:
-            return f"nobody listens on the control socket {path}: its instance is gone and left it behind"
+            text = f"nobody listens on the control socket {path}: its instance is gone and left it behind"
+            return text, Reason.STALE_SOCKET
         case errno.EACCES | errno.EPERM:
-            return (
-                f"permission denied for the control socket {path}: be root or the user that runs the instance"
+            text = (
+                f"permission denied for the control socket {path}: be root or the user that runs the "
+                "instance, or, to look, a member of its control.group"
             )
+            return text, Reason.NO_PERMISSION
         case errno.ENOTSOCK | errno.EPROTOTYPE:
-            return f"{path} is not a control socket"
+            return f"{path} is not a control socket", Reason.STRANGER
         case errno.EAGAIN:
-            return f"the instance behind {path} does not take connections: it is stopped or blocked"
+            text = f"the instance behind {path} does not take connections: it is stopped or blocked"
+            return text, Reason.UNRESPONSIVE
         case _:
-            return f"the control socket {path} cannot be used: {error.strerror or error}"
+            return f"the control socket {path} cannot be used: {error.strerror or error}", Reason.FAILED

@@ -89,14 +89,21 @@ def open_control_socket(
                 ) from None
         except OSError as error:
             return None, _sentence(f"{path}: {error.strerror or error}")
-        shared, warning = find_group(group)
-        if shared is not None:
-            in_ours = setting == AUTO and path.parent != Path(instance.config).parent
-            warning = share(path, shared, opens_directory=in_ours)
-        return ControlSocket(sock, file, name, shared), warning
+        else:
+            is_for_sockets = setting == AUTO and path.parent != Path(instance.config).parent
+            shared, warning = _shared(path, group, is_for_sockets=is_for_sockets)
+            return ControlSocket(sock, file, name, shared), warning
     return None, _sentence(
         f"{_MOST_OF_ONE_NAME} instances are called {instance.name}; give this one a --name"
     )
+
+
+def _shared(path: Path, name: str | None, *, is_for_sockets: bool) -> tuple[Group | None, str]:
+    """Open the socket to the group that is wanted; return it, and a sentence about what it cannot."""
+    group, warning = find_group(name)
+    if group is not None:
+        warning = share(path, group, opens_directory=is_for_sockets)
+    return group, warning
 
 
 def open_at(path: Path) -> tuple[socket.socket, UnixFile]:

@@ -39,7 +39,7 @@ def carry_out(values: Namespace) -> ExitCode:
         return answer.end(done)
 
 
-def stop(master: Master, request: Request, patience: float, progress: Callable[[str], None]) -> Done:
+def stop(master: Master, request: Request, patience: float, progress: Callable[..., None]) -> Done:
     """Ask for the end, and wait until the master is gone.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from srvctl.cli import app, instances
+from srvctl.cli import app, instances, places
 from srvctl.cli.quick import COMMANDS, invoke
 from srvctl.errors import ExitCode
 from srvctl.ipc.control_client import Connection
@@ -49,8 +49,8 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name, raising=False)
     with tempfile.TemporaryDirectory(dir="/tmp") as path:
         monkeypatch.setenv("RUNTIME_DIRECTORY", path)
-        monkeypatch.setattr(instances, "runtime_directories", lambda _environ, _uid: (Path(path),))
-        monkeypatch.setattr(instances, "SYSTEM_RUNTIME", Path(path, "services"))
+        monkeypatch.setattr(places, "runtime_directories", lambda _environ, _uid: (Path(path),))
+        monkeypatch.setattr(places, "SYSTEM_RUNTIME", Path(path, "services"))
         yield Path(path)
 
 
@@ -416,26 +416,42 @@ def test_why_a_socket_cannot_be_used(
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("answer", "why", "code", "reason"),
     [
-        (b"", "ended before it answered"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak the control protocol of srvctl"),
-        (b"x" * 1_100_000, "does not speak the control protocol of srvctl"),
+        (b"", "ended before it answered", 4, "ended"),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "does not speak the control protocol of srvctl",
+            4,
+            "stranger",
+        ),
+        (b"x" * 1_100_000, "does not speak the control protocol of srvctl", 4, "stranger"),
         (
             b'{"type":"done","ok":false,"code":5,"message":"no","details":"","data":{"v":2,"version":"9.9"}}\n',
             "is a newer srvctl (9.9, control protocol 2) than this one",
+            5,
+            "newer",
         ),
         (
             b'{"type":"done","ok":false,"code":5,"message":"no","details":"","data":{"v":0}}\n',
             "is an older srvctl (?, control protocol 0) than this one",
+            5,
+            "older",
         ),
         (
-            b'{"type":"done","ok":false,"code":5,"message":"user 7 may not","details":"","data":{}}\n',
+            (
+                b'{"type":"done","ok":false,"code":5,"message":"user 7 may not command this instance",'
+                b'"details":"","data":{}}\n'
+            ),
             "refuses: user 7 may not",
+            5,
+            "not_allowed",
         ),
     ],
 )
-def test_who_answers_something_else(answer: bytes, why: str, srvctl: Told, directory: Path) -> None:
+def test_who_answers_something_else(
+    answer: bytes, why: str, code: int, reason: str, srvctl: Told, directory: Path
+) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(directory / "web.sock"))
         listener.listen()
@@ -448,10 +464,11 @@ def test_who_answers_something_else(answer: bytes, why: str, srvctl: Told, direc
 
         thread = threading.Thread(target=serve)
         thread.start()
-        code = srvctl("status", "--control-socket", str(directory / "web.sock"))
+        ended = srvctl("status", "--json", "--control-socket", str(directory / "web.sock"))
         thread.join()
-    assert code is ExitCode.NO_INSTANCE
+    assert ended == code
     assert why in srvctl.err
+    assert json.loads(srvctl.out)["reason"] == reason
 
 
 def test_a_master_that_is_stopped(srvctl: Told, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,17 +13,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 
 from srvctl import __version__
-from srvctl.ipc.control import MAX_REQUEST
+from srvctl.ipc.control import MAX_REQUEST, Command
 from srvctl.supervisor import admin_client, admin_clients
 from srvctl.supervisor.admin import Admin
+from srvctl.supervisor.admin_commands import ARGUMENTS, DEADLINES
+from srvctl.supervisor.admin_roles import NEEDS, Role
 from srvctl.supervisor.events import (
+    DumpAsked,
     Event,
+    MetricsAsked,
     RecycleAsked,
     ReloadAsked,
     ScaleAsked,
     StatusAsked,
     StopAsked,
     UpgradeAsked,
+    WorkerKillAsked,
+    WorkerStopAsked,
 )
 from tests.support.admin import Selector, opened
 
@@ -123,7 +129,20 @@ def read(sock: socket.socket) -> tuple[bytes, bool]:
         ("recycle", {"target": "slot:3"}, RecycleAsked(f"srvctl recycle {ME}", "slot:3", client=1)),
         ("recycle", {"target": "pid:77"}, RecycleAsked(f"srvctl recycle {ME}", "pid:77", client=1)),
         ("status", {}, StatusAsked(1)),
+        ("metrics", {}, MetricsAsked(1)),
         ("scale", {"change": -2}, ScaleAsked(f"srvctl scale {ME}", -2, client=1)),
+        ("scale", {"count": 7}, ScaleAsked(f"srvctl scale {ME}", count=7, client=1)),
+        (
+            "worker_stop",
+            {"target": "slot:3"},
+            WorkerStopAsked(f"srvctl worker_stop {ME}", "slot:3", client=1),
+        ),
+        (
+            "worker_kill",
+            {"target": "pid:77"},
+            WorkerKillAsked(f"srvctl worker_kill {ME}", "pid:77", client=1),
+        ),
+        ("worker_dump", {"target": "slot:0"}, DumpAsked(f"srvctl worker_dump {ME}", "slot:0", client=1)),
     ],
 )
 def test_each_command_is_an_event(world: World, command: str, args: dict[str, object], event: Event) -> None:
@@ -139,7 +158,13 @@ def test_each_command_is_an_event(world: World, command: str, args: dict[str, ob
         ("recycle", {"target": "slot:x"}, "the target of recycle is"),
         ("recycle", {"target": "slot:1\n"}, "the target of recycle is"),
         ("recycle", {"target": 3}, "target of recycle is not a str"),
-        ("scale", {}, "the change of scale is"),
+        ("scale", {}, "scale takes a change or a count"),
+        ("scale", {"change": 1, "count": 2}, "scale takes a change or a count"),
+        ("scale", {"count": 0}, "the count of scale is"),
+        ("worker_kill", {}, "the target of worker_kill is slot:N or pid:N"),
+        ("worker_kill", {"target": "all"}, "the target of worker_kill is slot:N or pid:N"),
+        ("logs", {"lines": -1}, "lines of logs is a number from 0"),
+        ("events", {"slot": 1}, "events takes no argument 'slot'"),
         ("scale", {"change": 10**9}, "the change of scale is"),
         ("scale", {"change": True}, "change of scale is not a int"),
         ("dance", {}, "there is no command 'dance'"),
@@ -153,6 +178,7 @@ def test_what_makes_no_sense_is_refused(
     done, end = replies(client)
     assert why in done["message"]
     assert (done["ok"], done["code"], end) == (False, 5, None)
+    assert done["data"].pop("reason") == ("unknown_command" if command == "dance" else "bad_request")
     assert done["data"] == {"v": 1, "version": __version__, "pid": os.getpid()}
     assert world.clients == 0
 
@@ -161,18 +187,24 @@ def test_another_version_is_told_which_one_is_spoken_here(world: World) -> None:
     client = world.connect(b'{"v":7,"do":"reload"}\n')
     assert world.turns() == []
     done, _ = replies(client)
-    assert done["data"] == {"v": 1, "version": __version__, "pid": os.getpid(), "asked": 7}
+    assert done["data"] == {
+        "v": 1,
+        "version": __version__,
+        "pid": os.getpid(),
+        "asked": 7,
+        "reason": "bad_request",
+    }
 
 
 def test_progress_and_one_end(world: World) -> None:
     client, _ = world.ask("reload")
     world.admin.progress(1, "1 of 4")
-    world.admin.progress(1, "2 of 4")
+    world.admin.progress(1, "2 of 4", {"done": 2, "of": 4})
     world.admin.reply(1, ok=False, message="rolled back", details="Traceback", data={"generation": 1})
     world.admin.reply(1, ok=True, message="twice")
     assert replies(client) == [
         {"type": "progress", "text": "1 of 4"},
-        {"type": "progress", "text": "2 of 4"},
+        {"type": "progress", "text": "2 of 4", "data": {"done": 2, "of": 4}},
         {
             "type": "done",
             "ok": False,
@@ -265,12 +297,34 @@ def test_who_does_not_ask_within_ten_seconds_is_dropped(world: World) -> None:
     assert replies(client) == [None]
 
 
-def test_who_waits_for_an_answer_waits_as_long_as_it_takes(world: World) -> None:
-    world.ask("reload")
-    assert world.admin.next_deadline() is None
-    world.admin.expire(world.now + 10**6)
-    world.admin.reply(1, ok=True, message="")
+def test_a_command_without_news_is_given_up_and_its_connection_is_free(world: World) -> None:
+    """What comes of it later is not taken for the answer to the next one; news give it time again."""
+    client, _ = world.ask("reload")
+    within = DEADLINES[Command.RELOAD]
+    assert within is not None
+    assert world.admin.next_deadline() == world.now + within
+    world.now += within - 1
+    world.admin.progress(1, "1 of 4")
+    assert world.admin.next_deadline() == world.now + within
+    world.now += within
+    world.admin.expire(world.now)
+    done = replies(client)[1]
+    assert (done["ok"], done["code"], done["data"]) == (False, 5, {"reason": "timeout"})
+    assert done["message"] == "no news of reload for 600 s; it goes on, and `srvctl status` tells how far"
     assert world.admin.next_deadline() == world.now + admin_client.TO_ASK
+    client.sendall(line("status"))
+    assert world.turns() == [StatusAsked(2)]
+    world.admin.reply(1, ok=True, message="reloaded at last")
+    world.admin.reply(2, ok=True, message="running")
+    assert [reply["message"] for reply in replies(client)] == ["running"]
+
+
+@pytest.mark.parametrize("command", Command)
+def test_every_command_has_arguments_a_deadline_and_a_role(command: Command) -> None:
+    assert command in ARGUMENTS
+    within = DEADLINES[command]
+    assert within is None or 0 < within <= 600
+    assert NEEDS[command] in set(Role)
 
 
 def test_who_does_not_read_is_dropped_and_never_waited_for(world: World) -> None:
@@ -341,7 +395,7 @@ def test_a_hundred_waiting_clients_keep_the_next_one_out(world: World) -> None:
     client, events = world.ask("status")
     assert events == []
     done, end = replies(client)
-    assert "64 other commands are waiting" in done["message"]
+    assert "too many other commands are waiting" in done["message"]
     assert end is None
     waiting[10].close()  # whoever has gone makes room
     world.turns()
