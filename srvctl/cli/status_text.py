@@ -31,7 +31,7 @@ def as_text(status: Mapping[str, Any]) -> str:
     """Return a status as the master gives it, without what it does not say."""
     lines = [_headline(status)]
     lines += [f"  {shown(bind)}" for bind in items(status, "binds")]
-    lines += [f"  {text}" for text in (_reload(status), _missing(status)) if text]
+    lines += [f"  {text}" for text in (reload_text(status), _missing(status)) if text]
     lines += ["", *worker_table(status)] if workers(status) else ["  no workers"]
     endings = [text for text in (restarts(status), failure(status)) if text]
     return "\n".join([*lines, *([""] if endings else []), *endings])
@@ -78,7 +78,8 @@ def _headline(status: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _reload(status: Mapping[str, Any]) -> str:
+def reload_text(status: Mapping[str, Any]) -> str:
+    """Return how far a reload is; empty if there is none."""
     reload = table(status, "reload")
     if reload.get("state") in {None, "", "idle"}:
         return ""

@@ -11,10 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+def amount(value: object) -> float:
+    """Return a value as a number; 0 if it could not be one."""
+    if not isinstance(value, int | float):
+        return 0.0
+    try:
+        return float(value) if isfinite(value) else 0.0
+    except OverflowError:  # JSON may have hundreds of digits
+        return 0.0
+
+
 def number(values: Mapping[str, Any], key: str) -> float:
     """Return a number; 0 where there is none that could be one."""
-    value = values.get(key)
-    return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
+    return amount(values.get(key))
 
 
 def items(values: Mapping[str, Any], key: str) -> list[Any]:
