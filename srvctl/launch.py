@@ -53,6 +53,7 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
     service = replace(service, settings=settings)
     configure_logs(settings.log)
     output = Output(resolved(settings.log), captures=captures(settings))
+    output.take_streams()
     try:
         return _serve(service, reread, warm, output)
     finally:
@@ -115,6 +116,7 @@ def go_on(
     """
     configure_logs(service.settings.log)
     output = Output.of_heir(service.settings.log, captures=captures(service.settings))
+    output.take_streams()
     inbox = SignalInbox()
     become_subreaper()
     name_process(naming.MASTER)

@@ -1,12 +1,16 @@
-"""One line of the log, and how grave it is. Pure."""
+"""One line of the log, when it was printed, and how grave it is."""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
+import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STDOUT: Final = "stdout"
 STDERR: Final = "stderr"
@@ -42,6 +46,17 @@ class Entry:
     def text(self) -> str:
         """The line as text; what is not UTF-8 as escapes."""
         return self.line.decode("utf-8", "backslashreplace")
+
+
+def clock() -> float:
+    """Return the seconds since the epoch: for people, who want to know when something was printed."""
+    return time.time()
+
+
+def entries_of(slot: int, pid: int, stream: str, lines: Iterable[bytes]) -> list[Entry]:
+    """Return the entries of lines that were read at this moment."""
+    now = clock()
+    return [Entry(now, slot, pid, stream, line) for line in lines]
 
 
 def level_of(entry: Entry) -> str:

@@ -7,10 +7,10 @@ import errno
 import os
 import select
 import stat
-import time
 from typing import TYPE_CHECKING, Final
 
 from srvctl.logs.access.sinks import ReaderGoneError
+from srvctl.supervisor.output.entry import clock
 from srvctl.supervisor.output.rotation import is_due, moves
 from srvctl.supervisor.output.sinks import reason
 
@@ -42,7 +42,7 @@ class LogFile:
         max_size: int = 0,
         max_age: float = 0.0,
         backups: int = 7,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock,
     ) -> None:
         self._path = os.path.abspath(path)  # noqa: PTH100 - without following links
         self._max_size = max_size

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from srvctl.errors import ConfigError
@@ -19,7 +18,7 @@ from srvctl.logs.streams import redirect
 from srvctl.supervisor.feeds import Feed
 from srvctl.supervisor.output import printed
 from srvctl.supervisor.output.destinations import is_elsewhere, opened
-from srvctl.supervisor.output.entry import MASTER, STDERR, STDOUT, STREAMS, Entry
+from srvctl.supervisor.output.entry import MASTER, STDERR, STDOUT, STREAMS, entries_of
 from srvctl.supervisor.output.outlet import Outlet
 from srvctl.supervisor.output.printed import Printed
 from srvctl.supervisor.output.sinks import StreamSink, reason
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from srvctl.settings.groups import LogSettings
+    from srvctl.supervisor.output.entry import Entry
     from srvctl.supervisor.output.printed import Pipes
     from srvctl.supervisor.poller import Poller
 
@@ -43,7 +43,7 @@ _FORMS: Final = ("file", "format", "max_size", "max_age", "backups", "buffer")
 
 
 class Output:
-    """All of it; in the master, ``sys.stdout`` and ``sys.stderr`` lead here from then on.
+    """All of it.
 
     Args:
         log: What the settings say.
@@ -67,7 +67,6 @@ class Output:
         self._real: dict[str, TextIO | None] = {STDOUT: sys.stdout, STDERR: sys.stderr}
         self._streams: dict[str, MasterStream] = {}
         self._outlet = self._opened(log)
-        self._redirect()
 
     @classmethod
     def of_heir(cls, log: LogSettings, *, captures: bool) -> Output:
@@ -78,6 +77,7 @@ class Output:
             from dataclasses import replace  # noqa: PLC0415 - hardly ever
 
             output = cls(replace(log, file="-"), captures=captures)
+            output.take_streams()
             logger.error("%s The log goes to stdout and stderr.", error)  # noqa: TRY400 - it says all
             return output
 
@@ -101,6 +101,17 @@ class Output:
             )
 
     # -- what the master does with it ------------------------------------------------------------------
+
+    def take_streams(self) -> None:
+        """Have ``sys.stdout`` and ``sys.stderr``, and so handlers of logging, lead here until `close`."""
+        elsewhere = is_elsewhere(self._log)
+        for name in STREAMS:
+            real = self._real[name]
+            is_terminal = not elsewhere and real is not None and real.isatty()
+            stream = MasterStream(self._taker(name), is_terminal=is_terminal)
+            redirect(cast("TextIO | None", self._streams.get(name, real)), cast("TextIO", stream))
+            self._streams[name] = stream
+            setattr(sys, name, stream)
 
     def attach(self, poller: Poller) -> None:
         """Be told from now on when something can be read or written."""
@@ -132,7 +143,8 @@ class Output:
         self._lost_before += former.lost
         self._log = log
         outlet.attach(self._poller)
-        self._redirect()
+        if self._streams:
+            self.take_streams()
 
     def reopen(self) -> None:
         """Go on with the file that has the log's name now; somebody has moved the other one away."""
@@ -261,25 +273,15 @@ class Output:
         ways = opened(log, self._real)
         return Outlet(ways, log.buffer, self._say_lost, self._say_trouble, is_json=log.format == "json")
 
-    def _redirect(self) -> None:
-        """Have what the master writes itself, and its handlers of logging, go the same way."""
-        elsewhere = is_elsewhere(self._log)
-        for name in STREAMS:
-            real = self._real[name]
-            is_terminal = not elsewhere and real is not None and real.isatty()
-            stream = MasterStream(self._taker(name), is_terminal=is_terminal)
-            redirect(cast("TextIO | None", self._streams.get(name, real)), cast("TextIO", stream))
-            self._streams[name] = stream
-            setattr(sys, name, stream)
-
     def _taker(self, name: str) -> Callable[[list[bytes]], None]:
         pid = os.getpid()
-        return lambda lines: self.take([Entry(time.time(), MASTER, pid, name, line) for line in lines])
+        return lambda lines: self.take(entries_of(MASTER, pid, name, lines))
 
     def _give_back(self) -> None:
-        for name in STREAMS:
-            redirect(cast("TextIO", self._streams[name]), self._real[name])
+        for name, stream in self._streams.items():
+            redirect(cast("TextIO", stream), self._real[name])
             setattr(sys, name, self._real[name])
+        self._streams.clear()
 
     def _say_lost(self, lines: int) -> None:
         logger.warning("%d line(s) of the log were lost: nobody took them in time.", lines)

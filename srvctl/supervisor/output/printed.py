@@ -8,17 +8,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from srvctl.ipc.scoreboard import harmless_lines
-from srvctl.supervisor.output.entry import STDERR, STREAMS, Entry
+from srvctl.supervisor.output.entry import STDERR, STREAMS, entries_of
 from srvctl.supervisor.output.lines import Tail
 from srvctl.supervisor.output.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from srvctl.supervisor.output.entry import Entry
     from srvctl.supervisor.poller import Poller
 
 #: Bytes of a pipe. Twice what it has by default, so that a burst while the master is busy makes nobody wait;
@@ -110,7 +110,7 @@ class Printed:
     @property
     def last_lines(self) -> list[str]:
         """The last lines of stderr, harmless to print."""
-        return harmless_lines(b"\n".join(self._tail.lines))
+        return harmless_lines(b"".join(line + b"\n" for line in self._tail.lines))
 
     def fds(self) -> list[int]:
         """Return the descriptors."""
@@ -150,10 +150,9 @@ class Printed:
 
     def heard(self, stream: str, lines: list[bytes]) -> None:
         """Pass on lines."""
-        now = time.time()
         if stream == STDERR:
             self._tail.add(lines)
-        self._take([Entry(now, self._slot, self.pid, stream, line) for line in lines])
+        self._take(entries_of(self._slot, self.pid, stream, lines))
 
 
 def _taker(printed: Printed, stream: str) -> Callable[[list[bytes]], None]:

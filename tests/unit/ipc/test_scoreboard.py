@@ -7,11 +7,8 @@ import pytest
 from srvctl.ipc import scoreboard
 from srvctl.ipc.scoreboard import (
     CELLS,
-    LINES_SIZE,
     Cell,
-    LineRing,
     harmless_lines,
-    last_lines,
     private_cells,
     read,
 )
@@ -30,8 +27,7 @@ def cells(board: bytearray) -> memoryview[int]:
 
 
 def test_the_parts_do_not_overlap() -> None:
-    assert CELLS * 8 <= scoreboard.LINES_OFFSET
-    assert scoreboard.LINES_OFFSET + LINES_SIZE == scoreboard.DUMP_OFFSET < scoreboard.SIZE
+    assert CELLS * 8 <= 4096 < scoreboard.DUMP_OFFSET < scoreboard.SIZE
     assert Cell.TREND_7 - Cell.TREND_0 + 1 == scoreboard.TREND_LENGTH
     assert Cell.TAKES_DUMPS > Cell.TREND_7, "the cells between are samples too"
 
@@ -39,7 +35,6 @@ def test_the_parts_do_not_overlap() -> None:
 def test_a_board_that_was_not_begun_says_nothing(board: bytearray) -> None:
     """Its worker may not have been forked yet."""
     assert read(board, NOW) is None
-    assert last_lines(board) == []
 
 
 def test_a_begun_board_has_no_beat(board: bytearray, cells: memoryview[int]) -> None:
@@ -47,7 +42,6 @@ def test_a_begun_board_has_no_beat(board: bytearray, cells: memoryview[int]) -> 
     assert reading is not None
     assert (reading.beat, reading.in_flight, reading.rss_trend) == (None, 0, ())
     assert not reading.takes_dumps
-    assert last_lines(board) == []
 
 
 def test_what_is_written_is_read(board: bytearray, cells: memoryview[int]) -> None:
@@ -153,60 +147,6 @@ def test_a_beat_of_this_moment_is_not_in_the_future(board: bytearray, cells: mem
 @pytest.mark.parametrize("size", [0, 1, 4095])
 def test_too_small_for_a_board(size: int) -> None:
     assert read(bytes(size), NOW) is None
-    assert last_lines(bytes(size)) == []
-
-
-def test_a_board_without_its_ring_has_no_lines(board: bytearray, cells: memoryview[int]) -> None:
-    cells[Cell.LINES_END] = 5
-    assert last_lines(bytes(board[: scoreboard.DUMP_OFFSET - 1])) == []
-
-
-# -- the last lines ------------------------------------------------------------------------------------
-
-
-def test_the_last_lines(board: bytearray, cells: memoryview[int]) -> None:
-    ring = LineRing(board)
-    for number in range(30):
-        ring.write(f"line {number}\n".encode())
-    assert last_lines(board) == [f"line {number}" for number in range(10, 30)]
-    assert last_lines(board, 2) == ["line 28", "line 29"]
-
-
-def test_a_line_that_has_no_end_yet(board: bytearray, cells: memoryview[int]) -> None:
-    LineRing(board).write(b"one\ntw")
-    assert last_lines(board) == ["one", "tw"]
-
-
-def test_the_ring_forgets_what_is_oldest(board: bytearray, cells: memoryview[int]) -> None:
-    """And the rest of the line it has forgotten half of."""
-    ring = LineRing(board)
-    for number in range(2000):
-        ring.write(b"%06d 89\n" % number)
-    lines = last_lines(board, 2000)
-    assert lines[-1] == "001999 89"
-    assert lines[0] == f"{2000 - len(lines):06} 89"
-    assert len(lines) == LINES_SIZE // 10
-
-
-def test_more_than_fits_at_once(board: bytearray, cells: memoryview[int]) -> None:
-    ring = LineRing(board)
-    ring.write(b"x" * 100)
-    ring.write(b"y" * 3 * LINES_SIZE + b"\nend\n")
-    assert last_lines(board) == ["end"]
-    assert cells[Cell.LINES_END] == 100 + 3 * LINES_SIZE + 5
-
-
-def test_writing_does_not_fail_for_nonsense_on_the_board(board: bytearray, cells: memoryview[int]) -> None:
-    """It is done inside of logging, in the application's code."""
-    cells[Cell.LINES_END] = 2**64 - 1
-    LineRing(board).write(b"\nend\n")
-    assert last_lines(board)[-1] == "end"
-
-
-def test_one_line_that_fills_the_ring_is_shown(board: bytearray, cells: memoryview[int]) -> None:
-    """It has lost its beginning."""
-    LineRing(board).write(b"z" * 3 * LINES_SIZE)
-    assert last_lines(board) == ["z" * LINES_SIZE]
 
 
 @pytest.mark.parametrize(

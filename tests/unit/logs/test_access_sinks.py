@@ -52,7 +52,7 @@ def piped(
     sink = stream_sink(pipe[1])
     monkeypatch.undo()
     assert isinstance(sink, DescriptorSink)
-    assert (sink.fd == pipe[1].fileno()) is (request.param == "asked first")
+    assert os.get_blocking(sink.fd) is (request.param == "asked first")
     return pipe[0], sink
 
 

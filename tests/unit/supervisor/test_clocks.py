@@ -8,8 +8,14 @@ from pathlib import Path
 import srvctl
 
 PACKAGE = Path(srvctl.__file__).parent
-#: Times that are written down for people: when a worker died, and the name of a file with its stacks.
-FOR_PEOPLE = {"supervisor/ledger.py", "supervisor/obituaries.py"}
+#: Times that are written down for people: when a worker died, the name of a file with its stacks, and when a
+#: line was printed (which also says when a file of lines is as old as people want it).
+FOR_PEOPLE = {
+    "supervisor/ledger.py",
+    "supervisor/obituaries.py",
+    "supervisor/output/entry.py",
+    "supervisor/output/shapes.py",
+}
 WALL = re.compile(r"\btime\.(time|time_ns|localtime|ctime)\b|datetime\.|CLOCK_REALTIME")
 
 

@@ -21,7 +21,7 @@ from srvctl.ipc.channel import ChannelError, Decoder, Hello, Ready, encode
 from srvctl.ipc.scoreboard import Reading
 from srvctl.settings.binds import TcpBind, UnixBind
 from srvctl.settings.catalog import catalog
-from srvctl.settings.groups import Settings
+from srvctl.settings.groups import LogSettings, Settings
 from srvctl.settings.keeping import flat, in_force, kept
 from srvctl.supervisor import handover
 from srvctl.supervisor.belongings import Belongings
@@ -45,6 +45,7 @@ from srvctl.supervisor.handover import FORMAT, HandoverError, Program
 from srvctl.supervisor.lifecycle import WorkerState
 from srvctl.supervisor.molds import MoldState
 from srvctl.supervisor.oom import OomWatch
+from srvctl.supervisor.output.output import Output
 from srvctl.supervisor.policy import FleetPolicy
 from srvctl.supervisor.portable import unpacked
 from srvctl.supervisor.roster import Health, Roster, Slot, Worker
@@ -292,6 +293,16 @@ class Watcher:
     def forget(self, child: object) -> None:
         self.children.remove(child)
 
+    def add_clock(self, _clock: object) -> None:
+        pass
+
+
+def a_staff() -> tuple[Staff, Watcher]:
+    """Return nobody yet; what is printed goes nowhere but into the memory of it."""
+    output, poller = Output(LogSettings(file=os.devnull), captures=True), Watcher()
+    output.attach(poller)  # type: ignore[arg-type]
+    return Staff(output), poller
+
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
@@ -318,7 +329,7 @@ def after_execve(staff: Staff) -> tuple[Staff, Watcher]:
     for fd, copy in copies.items():
         os.dup2(copy, fd)
         os.close(copy)
-    heir, poller = Staff(), Watcher()
+    heir, poller = a_staff()
     heir.inherit(values, poller)  # type: ignore[arg-type]
     assert not any(os.get_inheritable(fd) for fd in fds)
     return heir, poller
@@ -329,11 +340,13 @@ def close_all(staff: Staff) -> None:
         worker.close()
     for mold in staff.molds.values():
         mold.close()
+    staff.output.end()
+    staff.output.close()
 
 
 def test_half_a_message_is_completed_by_the_next_program(stack: ExitStack) -> None:
     """With what was sent and not read, in order; also of a worker whose pid is not known yet."""
-    staff, poller = Staff(), Watcher()
+    staff, poller = a_staff()
     theirs = a_child(staff, poller, 4, None, stack)
     line = encode(Hello(4711))
     theirs.send(line[:7])
@@ -347,7 +360,7 @@ def test_half_a_message_is_completed_by_the_next_program(stack: ExitStack) -> No
 
 def test_a_line_that_is_none_is_still_told(stack: ExitStack) -> None:
     """Good messages that came with it were told first."""
-    staff, poller = Staff(), Watcher()
+    staff, poller = a_staff()
     theirs = a_child(staff, poller, 4, 4711, stack)
     theirs.send(encode(Ready()) + b"nonsense\n")
     assert list(staff.workers[4].last_words()) == [WorkerReady(4)]
@@ -360,7 +373,7 @@ def test_a_line_that_is_none_is_still_told(stack: ExitStack) -> None:
 
 def test_a_channel_that_has_ended_stays_ended(stack: ExitStack) -> None:
     """And a worker that never came to be is told once, with the reason its mold gave."""
-    staff, poller = Staff(), Watcher()
+    staff, poller = a_staff()
     a_child(staff, poller, 4, 4711, stack).close()
     assert not list(staff.workers[4].last_words())
     never = a_child(staff, poller, 5, None, stack)
@@ -377,10 +390,52 @@ def test_a_channel_that_has_ended_stays_ended(stack: ExitStack) -> None:
 def test_a_mold_comes_along(stack: ExitStack) -> None:
     ours, theirs = socket.socketpair()
     stack.enter_context(theirs)
-    staff, poller = Staff(), Watcher()
+    staff, poller = a_staff()
     staff.molds[3] = MoldHandle(3, 99, Lines(ours, poller), staff, poller)  # type: ignore[arg-type]
     heir, watcher = after_execve(staff)
     assert (heir.molds[3].pid, watcher.watched) == (99, [heir.molds[3].channel])
+    close_all(heir)
+
+
+def test_what_a_worker_prints_comes_along(stack: ExitStack) -> None:
+    """Half a line is completed, and the last lines are known."""
+    staff, poller = a_staff()
+    a_child(staff, poller, 4, 4711, stack)
+    pipes = staff.output.make_pipes()
+    assert pipes is not None
+    stack.callback(pipes.close_writing)
+    staff.workers[4].printed = staff.output.hear(pipes.reading, 2, 4711)
+    os.write(pipes.writing[1], b"one\ntw")
+    list(staff.workers[4].last_words())
+    staff.workers[4].printed.drain()  # type: ignore[union-attr]
+    heir, _ = after_execve(staff)
+    os.write(pipes.writing[1], b"o\n")
+    heir.workers[4].printed.drain()  # type: ignore[union-attr]
+    assert heir.workers[4].last_lines == ["one", "two"]
+    close_all(heir)
+
+
+def test_children_of_a_former_version_are_taken_over(stack: ExitStack) -> None:
+    """They print by themselves, know no message that reopens logs, and molds are sent no pipes."""
+    staff, poller = a_staff()
+    theirs = a_child(staff, poller, 4, 4711, stack)
+    ours, mold = socket.socketpair()
+    stack.enter_context(mold)
+    staff.molds[3] = MoldHandle(3, 99, Lines(ours, poller), staff, poller)  # type: ignore[arg-type]
+    values = through_json(staff.export())
+    for child in (*values["workers"], *values["molds"]):
+        del child["printed"]
+    heir, other = a_staff()
+    heir.inherit(values, other)  # type: ignore[arg-type]
+    heir.reopen_logs()
+    theirs.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        theirs.recv(100)
+    assert not heir.molds[3].passes_pipes
+    assert all("printed" not in child for child in through_json(heir.export())["workers"])
+    for handle in (*staff.workers.values(), *staff.molds.values()):
+        handle.channel.detach()  # type: ignore[union-attr]  # it is the heir's
+    staff.output.close()
     close_all(heir)
 
 

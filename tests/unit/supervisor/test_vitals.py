@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from srvctl.ipc import scoreboard
-from srvctl.ipc.scoreboard import DUMP_OFFSET, DUMP_SIGNAL, DUMP_SIZE, SIZE, Cell, last_lines, read
+from srvctl.ipc.scoreboard import DUMP_OFFSET, DUMP_SIGNAL, DUMP_SIZE, SIZE, Cell, read
 from srvctl.supervisor.vitals import Condition, examine, new_board, read_dump
 from tests.support.server_waits import PATIENCE
 
@@ -46,10 +46,6 @@ class Board:
 
     def __init__(self) -> None:
         self.fd, self.memory = new_board()
-
-    @property
-    def lines(self) -> list[str]:
-        return last_lines(self.memory)
 
     @property
     def dump(self) -> str:
@@ -107,7 +103,7 @@ def dump_of(board: Board, process: subprocess.Popen[bytes], function: str) -> st
 
 def test_a_new_board_says_nothing(board: Board) -> None:
     assert read(board.memory, time.monotonic()) is None
-    assert (board.lines, board.dump) == ([], "")
+    assert board.dump == ""
     assert not os.get_inheritable(board.fd)
 
 
@@ -130,7 +126,6 @@ def test_stacks_fill_their_room_and_no_more(board: Board) -> None:
     assert len(board.dump) > DUMP_SIZE * 0.9
     assert set(board.dump.splitlines()[:-1]) == {"a line of a stack"}
     assert read(board.memory, time.monotonic()) is None
-    assert board.lines == []
 
 
 def test_a_dump_is_harmless(board: Board) -> None:
@@ -180,13 +175,12 @@ def test_a_descriptor_that_is_none_has_no_dump() -> None:
 
 
 def test_the_last_words_of_a_killed_worker(board: Board) -> None:
-    """What it counted and said up to the moment is there, and where it was."""
+    """What it counted up to the moment is there."""
     code = """
         heart = Heartbeat(cells)
         heart.beat(time.monotonic(), due_in=0.5, connections=3)
         for number in range(50):
             cells[Cell.BEGUN] += 1
-            print("request", number, file=sys.stderr)
         cells[Cell.FINISHED] += 48
         cells[Cell.ERRORS] += 2
         say()
@@ -203,7 +197,6 @@ def test_the_last_words_of_a_killed_worker(board: Board) -> None:
     assert (reading.begun, reading.in_flight, reading.errors, reading.connections) == (50, 2, 2, 3)
     assert reading.rss > MIB
     assert reading.rss_trend == (reading.rss,)
-    assert board.lines == [f"request {number}" for number in range(30, 50)]
     assert board.dump == ""
 
 
@@ -281,7 +274,6 @@ def test_the_stack_of_a_crash(board: Board) -> None:
         assert process.wait(PATIENCE) == -signal.SIGSEGV
     assert board.dump.startswith("Fatal Python error: Segmentation fault")
     assert "in extension" in board.dump
-    assert board.lines == ["last words"]
 
 
 def test_a_stopped_worker_is_seen_to_be(board: Board) -> None:

@@ -51,7 +51,7 @@ def test_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         process.become(
             "srvctl.worker.warmed:live",
             [settings, str(tmp_path), 1, os.getpid(), dict(os.environ)],
-            [lifeline.end, listener.fileno()],
+            [lifeline.end, 1, 2, listener.fileno()],
         )
         mold = Heard(process.channel)
         assert mold.message() == MoldReady("")
