@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-from srvctl.cli import completion, quick
+from srvctl.cli import completion, config_show, quick
 from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
+from srvctl.cli.doctor import doctor
 from srvctl.cli.flags import ConfigFlag, with_flags
 from srvctl.cli.invoking import listed, new_commands, outcome, own_flags, print_version
 from srvctl.cli.migrate import migrate
 from srvctl.cli.quick import COMMANDS
 from srvctl.cli.quick import invoke as invoke_quick
+from srvctl.cli.rehearse import rehearse_command
 from srvctl.cli.running import load_all, run
 from srvctl.cli.start import start
 from srvctl.cli.surface import Command, Flag, of_argparse
 from srvctl.cli.why import why
-from srvctl.errors import ExitCode
+from srvctl.errors import ExitCode, UsageError, printable
 from srvctl.settings.service import Service
 
 _app = new_commands()
@@ -59,6 +61,36 @@ def check(
     print(as_json(loaded) if json else as_table(loaded))
 
 
+def config_command(
+    given: Mapping[str, object],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="show|diff",
+            help="show prints the settings; diff what a reload of an instance that runs would change.",
+            show_default=False,
+        ),
+    ],
+    origin: Annotated[bool, typer.Option("--origin", help="Also print where each is from.")] = False,
+    changed: Annotated[bool, typer.Option("--changed", help="Leave out those with their defaults.")] = False,
+    running: Annotated[bool, typer.Option("--running", help="Ask the instance that runs.")] = False,
+    config: ConfigFlag = None,
+    json: Annotated[bool, typer.Option("--json", help="Print an object.")] = False,
+) -> ExitCode:
+    """Print the settings, those of an instance that runs, or what differs."""
+    if what not in {"show", "diff"}:
+        raise UsageError(f"srvctl config {printable(what)} is not known; write srvctl config show or diff")
+    if what == "diff":
+        return config_show.print_difference(config_show.wanted(given, config), is_json=json)
+    if running:
+        which = config_show.wanted(given, config)
+        config_show.print_running(which, changed_only=changed, is_json=json)
+    else:
+        loaded = load_all(given, config)
+        config_show.print_read(loaded, with_origin=origin, changed_only=changed, is_json=json)
+    return ExitCode.OK
+
+
 def explain_proxy(
     given: Mapping[str, object],
     peer: Annotated[
@@ -85,7 +117,10 @@ def explain_proxy(
 _app.command()(with_flags(run))
 _app.command()(with_flags(start))
 _app.command()(with_flags(check))
+_app.command("config")(with_flags(config_command))
 _app.command()(with_flags(explain_proxy))
+_app.command()(with_flags(rehearse_command))
+_app.command()(with_flags(doctor))
 _app.command()(why)
 _app.command(context_settings={"allow_interspersed_args": False})(migrate)
 
