@@ -187,6 +187,11 @@ def encode_reply(reply: Reply) -> bytes:
     return _line({**values, "data": {"left_out": f"{len(line)} bytes are more than a reply may have"}})
 
 
+def encode_item(item: Mapping[str, Any]) -> bytes:
+    """Return the line that carries an item of a feed, however long it is."""
+    return _line({"type": "progress", "text": "", "data": item})
+
+
 def decode_request(line: bytes) -> Request:
     """Return the request of one line.
 

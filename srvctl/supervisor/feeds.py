@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from srvctl.ipc.control import MAX_REPLY, Progress, encode_reply
+from srvctl.ipc.control import MAX_REPLY, encode_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Feed:
     def push(self, item: Mapping[str, Any]) -> None:
         """Add an item, JSON; one with a ``slot`` can be asked for by that. The oldest make room."""
         slot = item.get("slot")
-        line = encode_reply(Progress("", item))
+        line = encode_item(item)
         if len(line) + _OVERHEAD > min(self._most_bytes, MAX_REPLY):
             line = left_out(1)
         nth = self._counts.get(slot, 0)
@@ -224,4 +224,4 @@ class Reader:
 
 def left_out(number: int) -> bytes:
     """Return the line that says how many items are missing."""
-    return encode_reply(Progress("", {"left_out": number}))
+    return encode_item({"left_out": number})

@@ -49,13 +49,16 @@ def opened(
     *,
     is_named: bool = True,
     clock: Callable[[], float] = time.monotonic,
+    group: str | None = None,
+    **more: Any,
 ) -> Admin:
     """An admin with its socket in this directory, and a `Selector` of its own."""
+    environ = {"RUNTIME_DIRECTORY": str(directory)}
     control, reason = open_control_socket(
-        Instance(name, is_named, config), "auto", {"RUNTIME_DIRECTORY": str(directory)}, os.geteuid()
+        Instance(name, is_named, config), "auto", environ, os.geteuid(), group
     )
     assert control is not None, reason
-    return Admin(control, {"config": config, "app": "shop:app"}, Selector(), clock)
+    return Admin(control, {"config": config, "app": "shop:app"}, Selector(), clock, **more)
 
 
 @contextmanager
