@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks for an instance that is restarted.
 _PAUSE: Final = 0.2
+#: Items that may have come while nobody was connected; those that are known are left out.
+_MISSED: Final = 1000
+#: What feeds call the number of items of before.
+_HOW_MANY: Final = ("last", "lines")
 
 
 def read(
@@ -50,13 +54,24 @@ def read(
             while request.args.get("follow") and (done is None or done.ok):
                 warn(f"{master} is gone; waiting for it to come back")
                 with _again(master.connection.path, patience) as connection:
-                    done = feed.read(connection, request, patience)
+                    done = feed.read(connection, _for_what_was_missed(request), patience)
         except (KeyboardInterrupt, BrokenPipeError):
             return Done(ok=True)
         return done or refusal(f"{master} ended the connection before it answered")
 
 
+def _for_what_was_missed(request: Request) -> Request:
+    more = {name: _MISSED for name in _HOW_MANY if name in request.args}
+    return Request(request.command, {**request.args, **more})
+
+
 class _Feed:
+    """What is given on; remembers how far it came.
+
+    Args:
+        take: Is given each item.
+    """
+
     def __init__(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         self._take = take
         self._latest = float("-inf")
