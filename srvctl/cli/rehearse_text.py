@@ -30,8 +30,12 @@ def as_table(report: Report) -> str:
         ).rstrip()
         for row in rows
     ]
+    many = "1 worker" if report.workers == 1 else f"{report.workers} workers"
+    title = f"{many}; {report.asked}"
     doubts = [f"Doubtful: {doubt}." for doubt in report.verdict.doubts]
-    return "\n".join(["", *lines, "", *_remarks(report), _lag(report), *doubts, report.verdict.sentence])
+    return "\n".join(
+        ["", title, "", *lines, "", *_remarks(report), _lag(report), *doubts, report.verdict.sentence]
+    )
 
 
 def as_object(report: Report, wishes: Wishes) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def carry_out(settings: Settings, wishes: Wishes, *, is_json: bool) -> ExitCode:
     else:
         show(text.as_table(seen))
     if seen.verdict.broken and not is_json:
+        sys.stdout.flush()
         print(f"\nThe end of the log:\n{text.harmless(seen.log)}", file=sys.stderr)
     return seen.verdict.exit_code
 

@@ -59,6 +59,7 @@ class Generator:
             client.close()
 
     async def _keep_pace(self) -> None:
+        _say(begun=True)
         while not self._schedule.is_halted:
             now = time.monotonic()
             for number, due in self._schedule.take(now):
@@ -147,7 +148,11 @@ class Generator:
             is_past = act < len(self._tallies) - 1 or self._schedule.is_halted
             if is_past and tally.due == tally.answered + tally.lost:
                 self._asked.remove(act)
-                print(json.dumps({"act": act, "tally": tally.as_json()}), flush=True)  # noqa: T201 - a pipe
+                _say(act=act, tally=tally.as_json())
+
+
+def _say(**values: Any) -> None:
+    print(json.dumps(values), flush=True)  # noqa: T201 - into the pipe of who started it
 
 
 def main() -> None:

@@ -36,6 +36,8 @@ _PATIENCE: Final = 5.0
 _END_SECONDS: Final = 1.0
 _LOOK: Final = 0.05
 _LINES: Final = 30
+#: Bytes of a directory's path that leave room for what is in it: paths of sockets are short (unix(7)).
+_LONGEST_PARENT: Final = 50
 
 
 class NeverUpError(AppError):
@@ -85,7 +87,6 @@ class Instance:
         return f"<Instance {self._process and self._process.pid} in {self.folder}>"
 
     def __enter__(self) -> Self:
-        # Short, because the path of a Unix socket must be; TMPDIR may be long.
         self.folder = Path(tempfile.mkdtemp(prefix="srvctl-r-", dir=_parent()))
         try:
             if self._settings.workers.user is not None:
@@ -216,6 +217,7 @@ class Instance:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _parent() -> str | None:
-    default = Path("/tmp")  # noqa: S108 - mkdtemp(3) makes it private
-    return str(default) if default.is_dir() and os.access(default, os.W_OK | os.X_OK) else None
+def _parent() -> str:
+    """Return the directory for temporary files, or a shorter one where sockets could not be in that."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 - mkdtemp(3) is private

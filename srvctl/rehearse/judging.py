@@ -173,8 +173,8 @@ def as_json(result: Result, baseline: Collection[str]) -> dict[str, Any]:
         "obstacle": result.obstacle,
         "problem": result.problem,
         "notes": list(result.notes),
-        "seconds": round(result.seconds, 3),
-        "back": None if result.back is None else round(result.back, 3),
+        "seconds": _rounded(result.seconds),
+        "back": _rounded(result.back),
     }
     tally = result.tally
     if tally is None:
@@ -191,12 +191,16 @@ def as_json(result: Result, baseline: Collection[str]) -> dict[str, Any]:
         "failed": failed(tally, baseline),
         "failed_anyway": sum(tally.failures.values()) - failed(tally, baseline),
         "statuses": {str(status): count for status, count in sorted(tally.statuses.items())},
-        "latency": {name: tally.latency.percentile(rank) for name, rank in ranks.items()}
-        | {"max": tally.latency.most},
+        "latency": {name: _rounded(tally.latency.percentile(rank)) for name, rank in ranks.items()}
+        | {"max": _rounded(tally.latency.most)},
         "load": {
-            "lag_p99": tally.lag.percentile(99),
-            "lag_max": tally.lag.most,
+            "lag_p99": _rounded(tally.lag.percentile(99)),
+            "lag_max": _rounded(tally.lag.most),
             "held_back": tally.held_back,
             "doubt": doubtful(tally),
         },
     }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)

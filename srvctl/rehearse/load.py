@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from srvctl.rehearse.schedule import LoadPlan
 
 _LOOK: Final = 0.1
-_END_SECONDS: Final = 1.0
+_END_SECONDS: Final = 0.5
 
 
 class LoadError(SrvctlError):
@@ -71,18 +71,15 @@ class Load:
             LoadError: The process is gone.
         """
         self._order(do="tell", act=act)
-        stdout = self._process.stdout
-        if stdout is None:
-            raise AssertionError("it has a pipe")
-        while b"\n" not in self._told:
-            if select.select([stdout], [], [], _LOOK)[0]:
-                data = os.read(stdout.fileno(), 65536)
-                if not data:
-                    raise self._gone()
-                self._told += data
-            meanwhile()
-        line, _, self._told = self._told.partition(b"\n")
-        return Tally.from_json(json.loads(line)["tally"])
+        return Tally.from_json(json.loads(self._hear(meanwhile))["tally"])
+
+    def wait_begun(self, meanwhile: Callable[[], None]) -> None:
+        """Wait until requests are sent: on a busy machine an act could be over by then.
+
+        Raises:
+            LoadError: The process is gone.
+        """
+        self._hear(meanwhile)
 
     def end(self) -> None:
         """End it; a second time does nothing."""
@@ -97,6 +94,21 @@ class Load:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _hear(self, meanwhile: Callable[[], None]) -> bytes:
+        """Return the next line that it says."""
+        stdout = self._process.stdout
+        if stdout is None:
+            raise AssertionError("it has a pipe")
+        while b"\n" not in self._told:
+            if select.select([stdout], [], [], _LOOK)[0]:
+                data = os.read(stdout.fileno(), 65536)
+                if not data:
+                    raise self._gone()
+                self._told += data
+            meanwhile()
+        line, _, self._told = self._told.partition(b"\n")
+        return line
 
     def _order(self, **values: Any) -> None:
         stdin = self._process.stdin

@@ -108,7 +108,7 @@ def _bad_reload(stage: Stage, prepared: Mapping[str, Any]) -> Outcome:
         raise OtherwiseError("code that does not come up was accepted")
     stage.wait_settled(len(old), patience)
     replaced = set(old) - set(stage.ready())
-    notes = [f"refused after {seconds:.1f} s; the old workers serve on"]
+    notes = [f"refused after {seconds:.1f} s, the old workers serve on"]
     if replaced:
         notes = [f"{len(replaced)} of the old workers were replaced"]
     return Outcome(notes=notes)
@@ -125,7 +125,7 @@ def _scale(stage: Stage, _prepared: Mapping[str, Any]) -> Outcome:
             raise OtherwiseError(f"the scaling by {change:+d} failed: {done.message}")
         stage.wait_settled(count + max(change, 0), patience)
         back = back or time.monotonic() - began
-    return Outcome(back, notes=[f"{count} to {count + 1} workers, and back to {count}"])
+    return Outcome(back, notes=[f"{count} workers, {count + 1}, {count}"])
 
 
 def _kill(stage: Stage, _prepared: Mapping[str, Any]) -> Outcome:
@@ -145,7 +145,7 @@ def _hang(stage: Stage, prepared: Mapping[str, Any]) -> Outcome:
     ready = stage.ready()
     victim = _first(ready)
     timeout = float(prepared["health.hang_timeout"])
-    outcome = Outcome(notes=[f"health.hang_timeout was {timeout:g} s"])
+    outcome = Outcome(notes=[f"with health.hang_timeout {timeout:g} s"])
     send(victim, BLOCK)
 
     def is_gone() -> bool:
@@ -168,7 +168,7 @@ def _memory(stage: Stage, prepared: Mapping[str, Any]) -> Outcome:
     victim = _first(ready)
     limit = int(prepared["workers.max_memory"])
     _grow(stage, victim, limit)
-    outcome = Outcome(notes=[f"workers.max_memory was {size_text(limit)}"])
+    outcome = Outcome(notes=[f"with workers.max_memory {size_text(limit)}"])
     began = time.monotonic()
     patience = _WEIGHING + stage.patience(1)
     stage.wait(lambda: victim not in stage.ready(), patience, "the worker that is too heavy was not replaced")

@@ -63,6 +63,7 @@ class Report:
         results: One for each act.
         verdict: What to think of it.
         workers: How many there were.
+        asked: What the load asked for, in words.
         notes: What was otherwise than the user has it.
         log: The end of the instance's log.
     """
@@ -70,6 +71,7 @@ class Report:
     results: tuple[Result, ...]
     verdict: Verdict
     workers: int
+    asked: str
     notes: tuple[str, ...]
     log: str
 
@@ -86,6 +88,7 @@ def rehearse(settings: Settings, environ: Mapping[str, str], wishes: Wishes, wat
         port = instance.wait_up(settings.timeouts.boot + _SLACK, watcher.tick)
         load = Load(wishes.load(port))
         try:
+            load.wait_begun(watcher.tick)
             stage = Stage(instance, load, settings, port, watcher.tick)
             workers = len(stage.ready())
             watcher.up(workers, instance.notes)
@@ -94,7 +97,8 @@ def rehearse(settings: Settings, environ: Mapping[str, str], wishes: Wishes, wat
             load.end()
         steady = next((result.tally for result in results if result.act is Act.STEADY), None)
         verdict = judge(results, wishes.limits, failing(steady))
-        return Report(tuple(results), verdict, workers, tuple(instance.notes), instance.log_tail())
+        notes = tuple(instance.notes)
+        return Report(tuple(results), verdict, workers, wishes.asked, notes, instance.log_tail())
 
 
 class _Rehearsal:
@@ -155,7 +159,7 @@ def _result(act: Act, seconds: float, outcome: Outcome, tally: Tally) -> Result:
     excused = tally.lost_at(outcome.ports) if act in DEADLY else 0
     notes = list(outcome.notes)
     if excused:
-        notes.insert(0, f"{excused} lost with the worker, which nobody could have answered")
+        notes.insert(0, f"{excused} excused: they were at that worker")
     if tally.turned_away:
-        notes.append(f"{tally.turned_away} turned away once it did not listen any more")
+        notes.append(f"{tally.turned_away} turned away afterwards")
     return Result(act, seconds, tally, outcome.back, excused, outcome.problem, tuple(notes))

@@ -38,6 +38,12 @@ class Wishes:
     patience: float
     limits: Limits
 
+    @property
+    def asked(self) -> str:
+        """What the load asks for, in words."""
+        paths = ", ".join(self.paths)
+        return f"{self.rate:g} requests a second for {paths} on {self.connections} connections"
+
     def load(self, port: int) -> LoadPlan:
         """Return what is asked of the instance that listens on a port."""
         lines = list(self.headers)
