@@ -82,14 +82,16 @@ class AdminClients:
         Who may only look has few places, and drives out only others who look: the owner always finds one
         that is not his own.
         """
-        guests = [client for client in self._clients.values() if not client.guest.is_own]
-        if guest.role is Role.READ:
-            readers = [client for client in guests if client.guest.role is Role.READ]
-            theirs = [client for client in readers if client.guest.uid == guest.uid]
-            return (len(theirs) < MOST_OF_ONE_READER or self._make_room(theirs)) and (
-                len(readers) < MOST_READERS or self._make_room(readers)
-            )
-        return len(guests) < MOST_CLIENTS or self._make_room(guests)
+        guests = [client for client in self if not client.guest.is_own]
+        if guest.role is Role.ACT:
+            return len(guests) < MOST_CLIENTS or self._make_room(guests)
+        readers = [client for client in guests if client.guest.role is Role.READ]
+        theirs = [client for client in readers if client.guest.uid == guest.uid]
+        if len(theirs) >= MOST_OF_ONE_READER:
+            return self._make_room(theirs)
+        if len(readers) >= MOST_READERS or len(guests) >= MOST_CLIENTS:
+            return self._make_room(readers)
+        return True
 
     def _make_room(self, clients: Iterable[AdminClient]) -> bool:
         """Drop one that nothing is lost with; return whether there was one."""
