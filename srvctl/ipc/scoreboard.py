@@ -52,7 +52,7 @@ class Cell(IntEnum):
     BEAT_NS = 1  #: CLOCK_MONOTONIC at the last beat; 0 before the first
     WAITED_NS = 2  #: how long the main thread had waited for a CPU by then
     BEGUN = 3  #: requests handed to the application, or answered 503 because there was no room for them
-    FINISHED = 4  #: of these, the ones that it is done with and that are not in `ANSWERED`: WebSockets
+    FINISHED = 4  #: of these, the ones that it is done with
     CUT = 5  #: requests whose response was left unfinished because the worker ended
     ERRORS = 6  #: requests answered 5xx by the application or for it, or broken off by an exception
     CONNECTIONS = 7
@@ -120,8 +120,8 @@ class Reading:
         cpu: Of how many processors it has lately used the time.
         websockets: WebSockets that are open.
         waiting: Requests that wait for their turn.
-        answered: Finished HTTP requests by class of status and by duration: `BUCKETS` numbers for each class
-            that occurred.
+        answered: HTTP requests finished by the last beat, by class of status and by duration: `BUCKETS`
+            numbers for each class that occurred.
         seconds: For each of these, how long the application took, in all.
     """
 
@@ -161,9 +161,8 @@ def read(buffer: Board, now: float) -> Reading | None:
     cells = _cells_of(buffer)
     if cells is None:
         return None
-    # What is finished before what is begun, or a request between both looks would be too many.
+    finished = cells[Cell.FINISHED]  # before what is begun, or a request between both looks would be too many
     answered = _answered(cells)
-    finished = finished_by(cells)
     beat_ns = cells[Cell.BEAT_NS]
     reading = Reading(
         beat=beat_ns / _NANO if beat_ns else None,
@@ -189,11 +188,6 @@ def read(buffer: Board, now: float) -> Reading | None:
     return reading if _makes_sense(reading, now) else None
 
 
-def finished_by(cells: Cells) -> int:
-    """Return how many requests are finished."""
-    return cells[Cell.FINISHED] + sum(cells[Cell.ANSWERED : CELLS])
-
-
 def _answered(cells: memoryview[int]) -> dict[str, tuple[int, ...]]:
     """Return the counts of the classes that occurred; the keys are texts, as in the JSON it becomes."""
     counts = cells[Cell.ANSWERED : CELLS].tolist()
@@ -210,6 +204,7 @@ def _makes_sense(reading: Reading, now: float) -> bool:
         reading.connections,
         reading.websockets,
         reading.waiting,
+        *map(max, reading.answered.values()),
     )
     seconds = (
         reading.waited,

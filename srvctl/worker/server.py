@@ -11,9 +11,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.ipc.scoreboard import BUCKETS, Cell, private_cells
+from srvctl.ipc.scoreboard import Cell, private_cells
 from srvctl.worker.access import Access
 from srvctl.worker.admission import Admission
+from srvctl.worker.durations import Durations
 from srvctl.worker.general_fields import GeneralFields
 from srvctl.worker.heartbeat import Heartbeat
 from srvctl.worker.http import extensions
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 _TICK: Final = 0.5  #: seconds between looks at deadlines and the date
 _DRAIN_TICK: Final = 0.05
 _UNLIMITED: Final = sys.maxsize
-#: Requests answered 503 in no time.
-_REFUSED: Final = Cell.ANSWERED + 5 * BUCKETS
 
 
 class Server:
@@ -112,6 +111,7 @@ class Server:
         self.refusals = Refusals(self.loop)
         self.opener = Opener(self, settings.ws) if settings.ws.protocol != "none" else None
         self.cells: Cells = private_cells() if cells is None else cells
+        self._durations = Durations()
         self._heartbeat = Heartbeat(cells) if cells is not None else None
         self._settings = settings
         self._application = application
@@ -174,7 +174,16 @@ class Server:
     def make_runner(self, connection: HttpConnection, cycle: RequestCycle) -> Runner:
         """Return what answers the requests of a connection, beginning with this one."""
         on_return = self.request_done if self.admission is not None else None
-        return Runner(connection, self._application, self.loop, self._context, cycle, on_return, self.cells)
+        return Runner(
+            connection,
+            self._application,
+            self.loop,
+            self._context,
+            cycle,
+            on_return,
+            self.cells,
+            self._durations,
+        )
 
     def adopt(self, runner: Runner) -> None:
         """Keep a runner whose connection has gone on, or is gone, until its application returns."""
@@ -201,8 +210,9 @@ class Server:
     def turn_away(self, cycle: RequestCycle) -> None:
         """Answer a request for which there is no room."""
         self._turned_away += 1
-        for cell in (Cell.BEGUN, Cell.ERRORS, _REFUSED):
+        for cell in (Cell.BEGUN, Cell.FINISHED, Cell.ERRORS):
             self.cells[cell] += 1
+        self._durations.note_refusal(503)
         cycle.answer(503, b"Service Unavailable", (b"retry-after", b"%d" % self.limits.retry_after))
 
     def report(self, error: BaseException | None, text: str) -> None:
@@ -241,6 +251,7 @@ class Server:
         waiting = self.admission.waiting if self.admission is not None else 0
         connections = len(self.connections)
         heartbeat.beat(time.monotonic(), due_in=due_in, connections=connections, waiting=waiting)
+        self._durations.write(self.cells)
 
     def _expire(self, connection: Link, now: float) -> None:
         """Wake a connection; whatever goes wrong with one must not stop the clock of all others."""
@@ -282,6 +293,7 @@ class Server:
             connection.abort()
         await asyncio.sleep(0)  # lets the transports tell their protocols
         self._ticker.cancel()
+        self._durations.write(self.cells)
         if self._heartbeat is not None:
             self._heartbeat.close()
         self.refusals.close()

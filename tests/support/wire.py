@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from srvctl.ipc.scoreboard import Cell, finished_by
+from srvctl.ipc.scoreboard import Cell
 from srvctl.settings.groups import HttpSettings, LimitSettings, Settings, TimeoutSettings, WsSettings
 from srvctl.worker.server import Server
 
@@ -430,7 +430,7 @@ class World:
         if server.admission is not None:
             assert not server.admission._active, "a place was not given back"
             assert not server.admission._waiting
-        assert server.cells[Cell.BEGUN] == finished_by(server.cells), "a request was never finished"
+        assert server.cells[Cell.BEGUN] == server.cells[Cell.FINISHED], "a request was never finished"
         assert self.loop.complaints == []
         assert not asyncio.all_tasks(self.loop)
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())

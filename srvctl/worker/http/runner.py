@@ -12,11 +12,10 @@ killed: so each count is written at once.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
-from srvctl.ipc.scoreboard import BOUNDS, BUCKETS, Cell
+from srvctl.ipc.scoreboard import Cell
 from srvctl.worker.http.cycle import ClientDisconnected
 from srvctl.worker.parked import Parked
 
@@ -25,15 +24,13 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from srvctl.ipc.scoreboard import Cells
+    from srvctl.worker.durations import Durations
     from srvctl.worker.http.cycle import Application, RequestCycle
 
 # As plain numbers: every request passes here, and looking up a member of an enumeration costs.
 _BEGUN: Final = int(Cell.BEGUN)
 _FINISHED: Final = int(Cell.FINISHED)
 _ERRORS: Final = int(Cell.ERRORS)
-_SECONDS: Final = int(Cell.SECONDS_0)
-_ANSWERED: Final = int(Cell.ANSWERED)
-_MICRO: Final = 1_000_000
 _SERVER_ERROR: Final = 500  #: the statuses from here on
 
 
@@ -57,6 +54,7 @@ class Runner(Parked):
         cycle: The first request.
         on_return: Is told whenever the application is done with a request.
         cells: Where requests are counted.
+        durations: Where it is noted how long they took.
     """
 
     __slots__ = (
@@ -64,6 +62,7 @@ class Runner(Parked):
         "_cells",
         "_clean_context",
         "_cycle",
+        "_durations",
         "_has_variables",
         "_host",
         "_is_detached",
@@ -80,11 +79,13 @@ class Runner(Parked):
         cycle: RequestCycle,
         on_return: Callable[[RequestCycle], object] | None,
         cells: Cells,
+        durations: Durations,
     ) -> None:
         super().__init__(loop)
         self._host = host
         self._on_return = on_return
         self._cells = cells
+        self._durations = durations
         self._application = application
         self._clean_context = context
         self._has_variables = len(context) > 0
@@ -111,6 +112,7 @@ class Runner(Parked):
 
     async def _run(self) -> None:
         application, on_return, task, cells = self._application, self._on_return, self.task, self._cells
+        note = self._durations.note
         cycle: RequestCycle | None = None
         try:
             while (cycle := self._cycle) is not None:
@@ -126,7 +128,10 @@ class Runner(Parked):
                         cycle.returned(result)
                 if on_return is not None:
                     on_return(cycle)
-                _count(cells, cycle, monotonic() - began)
+                if cycle.status >= _SERVER_ERROR:
+                    cells[_ERRORS] += 1
+                cells[_FINISHED] += 1
+                note(cycle, monotonic() - began)
                 cycle = result = None  # an idle connection keeps nothing of its last request
                 if self._is_detached or task.cancelling() or self._is_context_changed():
                     break
@@ -161,19 +166,6 @@ class Runner(Parked):
         return self._has_variables and not all(
             variable in clean and clean[variable] is value for variable, value in context.items()
         )
-
-
-def _count(cells: Cells, cycle: RequestCycle, took: float) -> None:
-    """Count a request that the application is done with, after so many seconds."""
-    status = cycle.status
-    if status >= _SERVER_ERROR:
-        cells[_ERRORS] += 1
-    if cycle.is_websocket:  # it lasted as long as its client wanted
-        cells[_FINISHED] += 1
-        return
-    kind = status // 100
-    cells[_SECONDS + kind] += int(took * _MICRO)
-    cells[_ANSWERED + kind * BUCKETS + bisect_left(BOUNDS, took)] += 1
 
 
 def _comes_from_disconnect(error: BaseException) -> bool:

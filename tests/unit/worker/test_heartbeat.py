@@ -13,7 +13,6 @@ from srvctl.ipc.scoreboard import (
     BUCKETS,
     TREND_LENGTH,
     Cell,
-    finished_by,
     private_cells,
 )
 from srvctl.settings.groups import Settings
@@ -154,7 +153,7 @@ def test_a_server_beats_while_its_loop_turns(cells: list[int]) -> None:
 def counts(world: World) -> tuple[int, ...]:
     """Begun, finished, errors, cut."""
     cells = world.server.cells
-    return cells[Cell.BEGUN], finished_by(cells), cells[Cell.ERRORS], cells[Cell.CUT]
+    return tuple(cells[cell] for cell in (Cell.BEGUN, Cell.FINISHED, Cell.ERRORS, Cell.CUT))
 
 
 TIMES = {"graceful_shutdown": 2.0, "stream_shutdown": 1.0, "drain_idle": 0.5}
@@ -244,8 +243,9 @@ def test_a_request_without_room_is_an_error() -> None:
 
 
 def by_class(world: World) -> dict[int, int]:
-    """How many requests were answered by class of status."""
+    """How many requests were answered by class of status, at the next beat."""
     cells = world.server.cells
+    world.server._durations.write(cells)
     rows = (cells[Cell.ANSWERED + n * BUCKETS : Cell.ANSWERED + (n + 1) * BUCKETS] for n in range(10))
     return {n: sum(row) for n, row in enumerate(rows) if sum(row)}
 
