@@ -165,8 +165,9 @@ def test_what_an_application_attaches_gets_every_request(tmp_path: Path) -> None
         assert [line.split('"')[1] for line in server.stdout.text.splitlines()] == ["GET /plain HTTP/1.1"]
 
 
-def test_what_the_application_prints_comes_with_the_lines(tmp_path: Path) -> None:
-    """In the order in which it happened, though stdout is a pipe and Python keeps what is printed."""
+@pytest.mark.parametrize("flags", [(), ("--no-log-capture",)])
+def test_what_the_application_prints_comes_with_the_lines(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """At once, though stdout is a pipe; where it does not go through the master, also in order."""
     code = """
         from tests.support.apps.basic import app as basic
         async def app(scope, receive, send):
@@ -175,11 +176,14 @@ def test_what_the_application_prints_comes_with_the_lines(tmp_path: Path) -> Non
             await basic(scope, receive, send)
     """
     (tmp_path / "printing.py").write_text(dedent(code))
-    with ServerProcess("printing:app", cwd=tmp_path) as server:
+    with ServerProcess("printing:app", *flags, cwd=tmp_path) as server:
         server.get()
         server.stdout.wait("200 OK")
-        assert server.stdout.text.splitlines()[0] == "printed"
+        server.stdout.wait("^printed$")
+        if flags:
+            assert server.stdout.text.splitlines()[0] == "printed"
         assert server.stop() == 0
+        assert len(server.stdout.all) == 2
 
 
 def test_requests_have_names() -> None:

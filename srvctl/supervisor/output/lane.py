@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds after which a sink is tried again that cannot say when it takes something.
 _AGAIN: Final = 0.25
+#: Seconds that who prints may be held up for a sink that is slower; once, until everything is written.
+_PATIENCE: Final = 1.0
 
 
 class Lane:
@@ -49,6 +51,7 @@ class Lane:
         self._poller: Poller | None = None
         self._watched: int | None = None
         self._again: float | None = None
+        self._behind_since: float | None = None
 
     @property
     def lost(self) -> int:
@@ -59,6 +62,18 @@ class Lane:
     def is_waiting(self) -> bool:
         """Whether the sink took nothing when it was tried last."""
         return self._watched is not None or self._again is not None
+
+    def is_behind(self, now: float) -> bool:
+        """Return whether a moment without new lines may save some from being lost.
+
+        A reader that is fast, but for a moment not as fast as who prints, makes up for it. For one that
+        stands still, or is slow for good, nobody is held up longer than this moment.
+        """
+        if len(self.backlog) * 2 <= self.backlog.limit:
+            return False
+        if self._behind_since is None:
+            self._behind_since = now
+        return now - self._behind_since < _PATIENCE
 
     def attach(self, poller: Poller | None) -> None:
         """Be told from now on, by this poller, when the sink takes something; by none, try each time."""
@@ -165,6 +180,7 @@ class Lane:
     def _settle(self) -> None:
         """Say, once everything is written, what was not."""
         self._trouble = ""
+        self._behind_since = None
         missing, self._told = self.backlog.lost - self._told, self.backlog.lost
         if missing:
             self._on_lost(missing)

@@ -59,6 +59,10 @@ class Outlet:
         for stream, encoded in lines.items():
             self._lane_of[stream].put(encoded)
 
+    def is_behind(self, now: float) -> bool:
+        """Return whether a moment without new lines may save some from being lost (monotonic seconds)."""
+        return any(lane.is_behind(now) for lane in self._lanes)
+
     def attach(self, poller: Poller | None) -> None:
         """Be told by this poller when something is taken again."""
         for lane in self._lanes:

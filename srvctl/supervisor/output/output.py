@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from srvctl.errors import ConfigError
@@ -39,6 +40,8 @@ logger = logging.getLogger("srvctl.error")
 _PATIENCE: Final = 1.0
 #: Children that are gone and have left somebody behind who may print; of more, the oldest are not heard.
 _MOST_ORPHANS: Final = 64
+#: Seconds after which it is seen whether children can be read again.
+_MOMENT: Final = 0.02
 _FORMS: Final = ("file", "format", "max_size", "max_age", "backups", "buffer")
 
 
@@ -64,6 +67,7 @@ class Output:
         self._poller: Poller | None = None
         self._all: list[Printed] = []
         self._orphans: list[Printed] = []
+        self._has_held = False
         self._real: dict[str, TextIO | None] = {STDOUT: sys.stdout, STDERR: sys.stderr}
         self._streams: dict[str, MasterStream] = {}
         self._outlet = self._opened(log)
@@ -121,11 +125,16 @@ class Output:
 
     def next_deadline(self) -> float | None:
         """Return when `expire` is to be called at the latest, in monotonic seconds; None for never."""
-        return self._outlet.next_deadline()
+        moments = [self._outlet.next_deadline(), time.monotonic() + _MOMENT if self._has_held else None]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def expire(self, now: float) -> None:
-        """Try again to write what could not be written."""
+        """Try again to write what could not be written, and read what could not be."""
         self._outlet.expire(now)
+        if self._has_held and not self._outlet.is_behind(now):
+            self._has_held = False
+            for one in self._all:
+                one.resume()
 
     def change(self, log: LogSettings) -> None:
         """Write to where the settings say by now; what waits for the former place, and is not taken, is lost.
@@ -200,7 +209,7 @@ class Output:
         """
         if reading is None or self._poller is None:
             return None
-        one = Printed(reading, slot, pid, self._poller, self.take)
+        one = Printed(reading, slot, pid, self._poller, self.take, self._holds)
         self._all.append(one)
         return one
 
@@ -214,6 +223,13 @@ class Output:
         self._orphans = [orphan for orphan in self._orphans if self._is_heard(orphan)]
         while len(self._orphans) > _MOST_ORPHANS:
             self._orphans.pop(0).close()
+
+    def _holds(self) -> bool:
+        """Whether children are to be read later: what they print now would be lost."""
+        if self._outlet.is_behind(time.monotonic()):
+            self._has_held = True
+            return True
+        return False
 
     def _is_heard(self, orphan: Printed) -> bool:
         if not orphan.is_open:
@@ -258,7 +274,7 @@ class Output:
         """
         if self._poller is None:
             raise RuntimeError("nobody would tell when there is something to read")
-        one = printed.inherited(values, self._poller, self.take)
+        one = printed.inherited(values, self._poller, self.take, self._holds)
         self._all.append(one)
         return one
 

@@ -77,6 +77,7 @@ class Printed:
         pid: Its process; 0 as long as that is not known.
         poller: Tells when there is something.
         take: Is given the lines.
+        is_held: Whether it is to be read later, unless somebody asks for it.
         rests: What was read before and is no whole line, by stream.
         tail: What it last wrote to stderr before.
     """
@@ -88,6 +89,7 @@ class Printed:
         pid: int,
         poller: Poller,
         take: Callable[[list[Entry]], None],
+        is_held: Callable[[], bool],
         *,
         rests: Mapping[str, bytes] | None = None,
         tail: list[bytes] | None = None,
@@ -97,7 +99,7 @@ class Printed:
         self._take = take
         self._tail = Tail(tail)
         self._sources = {
-            stream: Source(fd, poller, _taker(self, stream), (rests or {}).get(stream, b""))
+            stream: Source(fd, poller, _taker(self, stream), is_held, (rests or {}).get(stream, b""))
             for stream, fd in zip(STREAMS, fds, strict=True)
             if fd is not None
         }
@@ -120,6 +122,11 @@ class Printed:
         """Read what has been printed by now."""
         for source in self._sources.values():
             source.drain()
+
+    def resume(self) -> None:
+        """Read on, where that was put off."""
+        for source in self._sources.values():
+            source.resume()
 
     def end(self) -> None:
         """Read what the child has left; what it has started may print on."""
@@ -159,7 +166,12 @@ def _taker(printed: Printed, stream: str) -> Callable[[list[bytes]], None]:
     return lambda lines: printed.heard(stream, lines)
 
 
-def inherited(values: Mapping[str, Any], poller: Poller, take: Callable[[list[Entry]], None]) -> Printed:
+def inherited(
+    values: Mapping[str, Any],
+    poller: Poller,
+    take: Callable[[list[Entry]], None],
+    is_held: Callable[[], bool],
+) -> Printed:
     """Return what a child of the program that this process ran before prints.
 
     Raises:
@@ -171,6 +183,7 @@ def inherited(values: Mapping[str, Any], poller: Poller, take: Callable[[list[En
         values["pid"],
         poller,
         take,
+        is_held,
         rests={stream: rest.encode("latin-1") for stream, rest in values["rests"].items()},
         tail=[line.encode("latin-1") for line in values["tail"]],
     )

@@ -25,16 +25,24 @@ class Source:
         fd: The end to read from, which is the source's.
         poller: Tells when there is something.
         take: Is given the lines.
+        is_held: Whether it is to be read later.
         rest: What was read before and is no whole line yet.
     """
 
     def __init__(
-        self, fd: int, poller: Poller, take: Callable[[list[bytes]], None], rest: bytes = b""
+        self,
+        fd: int,
+        poller: Poller,
+        take: Callable[[list[bytes]], None],
+        is_held: Callable[[], bool],
+        rest: bytes = b"",
     ) -> None:
         self.fd: int | None = fd
         self._poller = poller
         self._take = take
         self._cutter = Cutter(rest)
+        self._is_held = is_held
+        self._is_watched = True
         os.set_blocking(fd, False)
         os.set_inheritable(fd, False)
         poller.watch(fd, self._readable)
@@ -59,7 +67,8 @@ class Source:
     def close(self) -> None:
         """Read no more."""
         if self.fd is not None:
-            self._poller.unwatch(self.fd)
+            if self._is_watched:
+                self._poller.unwatch(self.fd)
             os.close(self.fd)
             self.fd = None
 
@@ -68,8 +77,18 @@ class Source:
         if self.fd is not None:
             os.close(self.fd)
 
+    def resume(self) -> None:
+        """Read on."""
+        if self.fd is not None and not self._is_watched:
+            self._is_watched = True
+            self._poller.watch(self.fd, self._readable)
+
     def _readable(self, _mask: int) -> Iterable[Event]:
-        self._read()
+        if self.fd is not None and self._is_held():
+            self._is_watched = False
+            self._poller.unwatch(self.fd)
+        else:
+            self._read()
         return ()
 
     def _read(self) -> bool:
