@@ -67,5 +67,5 @@ def exposition(answer: Mapping[str, Any], accept: str) -> tuple[bytes, str]:
     try:
         encode, content_type = choose_encoder(accept)
         return encode(figures), content_type
-    except ValueError:  # a version that is no number
+    except (TypeError, ValueError):  # a version that is no number
         return generate_latest(figures), CONTENT_TYPE_PLAIN_0_0_4

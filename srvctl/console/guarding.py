@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ANY: Final = "*"
 _LOCAL: Final = "localhost"
+#: RFC 9110 7.2, without what no browser sends.
+_HOST: Final = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_.-]+))(?::[0-9]*)?")
 
 
 def is_known_host(host: str, names: Collection[str]) -> bool:
@@ -26,8 +29,13 @@ def is_known_host(host: str, names: Collection[str]) -> bool:
         host: The field ``Host``; who sends none is no browser.
         names: Of ``console.hosts``.
     """
-    name = _name_of(host)
-    if not name or ANY in names or name == _LOCAL or name.endswith(f".{_LOCAL}"):
+    if not host or ANY in names:
+        return True
+    match = _HOST.fullmatch(host.lower())
+    if match is None:
+        return False
+    name = (match["address"] or match["name"]).rstrip(".")
+    if name == _LOCAL or name.endswith(f".{_LOCAL}"):
         return True
     return name in {own.lower().rstrip(".") for own in names} or _is_address(name)
 
@@ -44,14 +52,6 @@ def has_token(authorization: str, token: str) -> bool:
 def is_json(content_type: str) -> bool:
     """Return whether a field ``Content-Type`` says JSON."""
     return content_type.partition(";")[0].strip().lower() == "application/json"
-
-
-def _name_of(host: str) -> str:
-    """Return a host without its port, in small letters; an IPv6 address without its brackets."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].rstrip(".")
 
 
 def _is_address(name: str) -> bool:

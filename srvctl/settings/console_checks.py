@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from srvctl.settings.binds import FdBind, SystemdBind, TcpBind, parse_bind
 
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -34,11 +35,8 @@ def check_console_host(name: str) -> None:
     Raises:
         ValueError: It is none, for instance because it has a port.
     """
-    if name != "*":
-        try:
-            TcpBind(name, 0)
-        except ValueError:
-            raise ValueError("is not a host name; write it without scheme and port, or * for any") from None
+    if name != "*" and not _NAME.fullmatch(name):
+        raise ValueError("is not a host name; write it without scheme and port, or * for any")
 
 
 def parse_statsd(text: str) -> tuple[str, int]:

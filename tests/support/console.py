@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from srvctl.console.app import App
 from srvctl.console.live import Live
@@ -111,15 +111,19 @@ class Player:
     """
 
     def __init__(self, wire: socket.socket) -> None:
+        self.goes_on = threading.Event()
+        self.reset()
+        self._wire = wire
+        self._threads = [threading.Thread(target=self._take)]
+        self._threads[0].start()
+
+    def reset(self) -> None:
+        """Begin anew; what waits goes on waiting."""
         self.asked: list[Request] = []
         self.figures: dict[str, Any] | None = metrics()
         self.ends: dict[Command, Done] = {}
         self.told: dict[Command, list[dict[str, Any]]] = {}
         self.waits: set[Command] = set()
-        self.goes_on = threading.Event()
-        self._wire = wire
-        self._threads = [threading.Thread(target=self._take)]
-        self._threads[0].start()
 
     def _take(self) -> None:
         while True:
@@ -178,7 +182,7 @@ class ConsoleAlone:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live()))
 
-    def __enter__(self) -> ConsoleAlone:
+    def __enter__(self) -> Self:
         self._own, other = socket.socketpair()
         self._other = other
         self.master = Player(other)
