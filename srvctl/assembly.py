@@ -293,6 +293,7 @@ class Assembly:
                 are_for_people=self._settings.reload.enabled,
             ),
             tally=self._tally,
+            lost_lines=lambda: self._output.lost,
             notifier=self._belongings.notifier,
             logger=logger,
             admin=self._admin,

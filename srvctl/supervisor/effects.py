@@ -80,6 +80,7 @@ class Effects:
         rereading: Reads settings anew.
         obituaries: Tells of deaths.
         tally: Counts them, and reloads.
+        lost_lines: Returns how many lines of the log nobody took in time.
         notifier: The service manager.
         logger: Where the master writes its lines.
         admin: The control socket, where there is one.
@@ -97,6 +98,7 @@ class Effects:
         rereading: Rereading,
         obituaries: Obituaries,
         tally: Tally,
+        lost_lines: Callable[[], int],
         notifier: Notifier,
         logger: logging.Logger,
         admin: Admin | None,
@@ -110,6 +112,7 @@ class Effects:
         self._rereading = rereading
         self._obituaries = obituaries
         self._tally = tally
+        self._lost_lines = lost_lines
         self._notifier = notifier
         self._logger = logger
         self._admin = admin
@@ -275,7 +278,10 @@ class Effects:
             case Reply(client=client, is_ok=is_ok, message=message, details=details, data=data):
                 admin.reply(client, is_ok, message, details, data)
             case Report(client=client, status=status, has_all_figures=has_all):
-                found = completed(status, self._readings(), self._tally, has_all_figures=has_all)
+                lost = self._lost_lines()
+                found = completed(
+                    status, self._readings(), self._tally, lost_lines=lost, has_all_figures=has_all
+                )
                 admin.reply(client, ok=True, message=found["state"], data=found)
             case ShowDump(client=client, worker=worker):
                 handle = self._staff.workers[worker]

@@ -52,6 +52,7 @@ def completed(
     readings: Mapping[int, Reading | None],
     tally: Tally,
     *,
+    lost_lines: int = 0,
     has_all_figures: bool = False,
 ) -> dict[str, Any]:
     """Return a snapshot with the figures of its workers, and those of the instance.
@@ -60,6 +61,7 @@ def completed(
         status: What `snapshot` returned.
         readings: What the boards say, by number of the worker.
         tally: What was counted of workers that are gone.
+        lost_lines: Of the log, that nobody took in time.
         has_all_figures: With the totals of every slot, and with durations.
     """
     workers, alive = [], []
@@ -69,7 +71,13 @@ def completed(
         workers.append({name: value for name, value in known.items() if name != "worker"} | figures)
         if reading is not None:
             alive.append((known["slot"], reading))
-    found = {**status, "workers": workers, "restarts": dict(tally.restarts), "reloads": dict(tally.reloads)}
+    found = {
+        **status,
+        "workers": workers,
+        "restarts": dict(tally.restarts),
+        "reloads": dict(tally.reloads),
+        "log": {"lost": lost_lines},
+    }
     if has_all_figures:
         found |= {"bounds": BOUNDS, "slots": tally.totals(alive)}
     return found

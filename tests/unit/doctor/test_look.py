@@ -211,7 +211,7 @@ def _app(tmp_path: Path, source: str) -> AppSettings:
 
 
 def test_everything_at_once(root: Path) -> None:
-    found = look(service(), {"RUNTIME_DIRECTORY": "/nowhere", "HOME": ""}, os.geteuid(), root)
+    found = look(service(), {"RUNTIME_DIRECTORY": str(root / "nowhere"), "HOME": ""}, os.geteuid(), root)
     assert found.imported is None
     assert found.capacity.memory == 2**30
     assert [address.text for address in found.addresses] == ["127.0.0.1:8000"]

@@ -46,6 +46,7 @@ def test_a_service_at_rest() -> None:
     assert found["reload"] == {"state": "idle", "generation": None, "error": ""}
     assert found["restarts"] == dict.fromkeys(CAUSES, 0)
     assert found["reloads"] == {"succeeded": 0, "failed": 0}
+    assert found["log"] == {"lost": 0}
     first, second = found["workers"][:2]
     assert first == {
         "slot": 0,
