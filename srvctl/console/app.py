@@ -26,6 +26,7 @@ from srvctl.console.http import (
 )
 from srvctl.console.live import MOST_EVENTS, FullError
 from srvctl.console.upstream import UnreachableError
+from srvctl.console.watching import PATIENCE
 from srvctl.ipc.control import Command
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ if TYPE_CHECKING:
 
     Route = Callable[[Request], Awaitable[Answer]]
 
-#: Seconds for what the master answers at once.
-_PATIENCE: Final = 5.0
-#: Seconds that a scrape waits: longer than it ever takes, shorter than Prometheus waits.
-_SCRAPE_PATIENCE: Final = 3.0
+#: Part of its patience that the console has for a scrape: then it is answered before Prometheus gives up.
+_OF_SCRAPE: Final = 0.6
 _SOME: Final = 100  #: events and lines of the log, unless another number is asked for
 _MOST_LINES: Final = 1000
 #: Asked by those who know the console by whatever name, and telling nothing that is worth knowing.
@@ -58,6 +57,7 @@ class App:
         upstream: The master.
         watching: Its figures.
         live: What happens.
+        patience: Seconds for what the master answers at once.
     """
 
     def __init__(
@@ -67,7 +67,10 @@ class App:
         upstream: Upstream,
         watching: Watching,
         live: Live,
+        *,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self._settings = settings
         self._token = token
         self._upstream = upstream
@@ -149,17 +152,17 @@ class App:
     # -- health and figures --------------------------------------------------------------------------------
 
     async def _livez(self, _request: Request) -> Answer:
-        reason = liveness(await self._watching.answer(_PATIENCE))
+        reason = liveness(await self._watching.answer(self._patience))
         return _healthy() if not reason else _unhealthy(reason, {})
 
     async def _readyz(self, _request: Request) -> Answer:
-        answer = await self._watching.answer(_PATIENCE)
+        answer = await self._watching.answer(self._patience)
         reason, told = readiness(answer, self._settings.quorum)
         return _healthy(told) if not reason else _unhealthy(reason, told)
 
     async def _metrics(self, request: Request) -> Answer:
         began = time.perf_counter()
-        answer = dict(await self._watching.answer(_SCRAPE_PATIENCE) or {})
+        answer = dict(await self._watching.answer(self._patience * _OF_SCRAPE) or {})
         if self._scrape_duration is not None:
             answer["scrape_duration"] = self._scrape_duration
         body, content_type = exposition(answer, request.fields.get("accept", ""))
@@ -173,7 +176,7 @@ class App:
         return Answer(HTTPStatus.OK, body, fields)
 
     async def _status(self, _request: Request) -> Answer:
-        return json_answer((await self._upstream.ask(Command.STATUS, patience=_PATIENCE)).data)
+        return json_answer((await self._upstream.ask(Command.STATUS, patience=self._patience)).data)
 
     async def _figures(self, _request: Request) -> Answer:
         return json_answer(await self._known())
@@ -187,7 +190,7 @@ class App:
         Raises:
             UnreachableError: It says nothing.
         """
-        answer = await self._watching.answer(_PATIENCE)
+        answer = await self._watching.answer(self._patience)
         if answer is None:
             raise UnreachableError("The master does not answer: it is stopped or blocked.")
         return answer
@@ -216,12 +219,12 @@ class App:
         slot = request.number("slot", 0, 10**6) if "slot" in request.query else -1
         wanted = {"lines": lines, "follow": False, "slot": slot}
         return json_answer(
-            {"lines": await self._upstream.collect(Command.LOGS, patience=_PATIENCE, **wanted)}
+            {"lines": await self._upstream.collect(Command.LOGS, patience=self._patience, **wanted)}
         )
 
     async def _in_force(self, request: Request) -> Answer:
         self._authorize(request)
-        done = await self._upstream.ask(Command.SETTINGS, patience=_PATIENCE)
+        done = await self._upstream.ask(Command.SETTINGS, patience=self._patience)
         return acting.answer_of(done)
 
     async def _session(self, request: Request) -> Answer:

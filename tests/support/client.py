@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 #: Host and port, or the path of a Unix socket.
@@ -126,6 +127,13 @@ class Connection:
             pass
         rest, self._received = bytes(self._received), bytearray()
         return rest
+
+    def stream(self) -> Iterator[bytes]:
+        """Read the head of a chunked response, and then yield its pieces as they come."""
+        head = self._read_until(b"\r\n\r\n").lower()
+        assert b"\r\ntransfer-encoding: chunked" in head, head
+        while piece := self._read_chunk():
+            yield piece
 
     def _read_chunk(self) -> bytes:
         size = int(self._read_until(b"\r\n"), 16)

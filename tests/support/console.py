@@ -103,7 +103,7 @@ class Player:
 
     Attributes:
         asked: What was asked, in order.
-        figures: What it answers to ``metrics``; None for nothing at all.
+        figures: What it answers to ``metrics``; None for nothing until it is something.
         ends: What other commands end with.
         told: What is told before their end.
         goes_on: Set to let the commands of `waits` end.
@@ -147,8 +147,9 @@ class Player:
     def _replies(self, request: Request) -> Iterable[Reply]:
         command = request.command
         if command is Command.METRICS:
-            if self.figures is not None:
-                yield Done(ok=True, data=self.figures)
+            while self.figures is None and not self.goes_on.wait(0.02):
+                pass  # as one that is stopped: it answers when it goes on
+            yield Done(ok=True, data=self.figures or {})
             return
         for item in self.told.get(command, ()):
             yield Progress(item.get("text", ""), item)
@@ -196,7 +197,8 @@ class ConsoleAlone:
         upstream = Upstream(self._own)
         watching = Watching(upstream, size_of=lambda pid: pid * 1000)
         serving = Serving(
-            App(self._settings, self._token, upstream, watching, Live(upstream, watching)), SERVED
+            App(self._settings, self._token, upstream, watching, Live(upstream, watching), patience=1.0),
+            SERVED,
         )
         serving.listen([self._listener])
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -209,6 +211,7 @@ class ConsoleAlone:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(PATIENCE)
+        self._listener.close()
         self._own.close()
         self.master.end()
         self._other.close()
