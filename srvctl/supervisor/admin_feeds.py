@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.ipc.control import Command, Done, encode_reply
+from srvctl.ipc.control import Command, Done, Reason, encode_reply, refusal
 from srvctl.supervisor.admin_commands import arguments_of
 from srvctl.supervisor.feeds import Reader
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from srvctl.supervisor.admin_clients import AdminClients
     from srvctl.supervisor.feeds import Feed
 
+#: Followers wait for ever, and nobody drives them out as long as they read: half of the places is for others.
+MOST_FOLLOWERS: Final = 32
 #: Seconds between two looks for news.
 _INTERVAL: Final = 0.02
 #: Bytes for each client in one turn of the master's loop; there are more turns.
@@ -43,7 +45,7 @@ class AdminFeeds:
         self._next_look = 0.0
 
     def begin(self, client: AdminClient, request: Request, now: float) -> bool:
-        """Have a client read the feed of its command; return whether there is one.
+        """Have a client read the feed of its command; return whether there is one: then it is answered.
 
         Raises:
             ControlError: It has arguments that the command does not take.
@@ -52,11 +54,19 @@ class AdminFeeds:
         if feed is None:
             return False
         args = arguments_of(request)
+        if args["follow"] and not client.guest.is_own and self._is_crowded():
+            text = f"{MOST_FOLLOWERS} others follow logs and events of this instance; try again later"
+            client.send(encode_reply(refusal(text, reason=Reason.BUSY)), now)
+            client.end(now)
+            return True
         slot = args.get("slot", -1)
         last = args["lines"] if "lines" in args else args["last"]
         client.reader = feed.read(last, None if slot < 0 else slot, is_following=args["follow"])
         self.pump(client, now)
         return True
+
+    def _is_crowded(self) -> bool:
+        return sum(one.is_following and not one.guest.is_own for one in self._clients) >= MOST_FOLLOWERS
 
     def pump(self, client: AdminClient, now: float) -> None:
         """Send a client what it has room for; `AdminClients.settle` is to follow."""

@@ -13,6 +13,7 @@ from srvctl.ipc.control import Command
 from srvctl.supervisor import admin_client
 from srvctl.supervisor.admin import Admin
 from srvctl.supervisor.admin_clients import MOST_CLIENTS
+from srvctl.supervisor.admin_feeds import MOST_FOLLOWERS
 from srvctl.supervisor.admin_roles import Role
 from srvctl.supervisor.events import ReloadAsked, StatusAsked
 from srvctl.supervisor.feeds import Feed
@@ -196,9 +197,23 @@ def test_who_reads_to_an_end_and_does_not_read_is_dropped(world: World) -> None:
     assert list(world.admin._clients) == []
 
 
-def test_followers_that_do_not_read_make_room_for_others(world: World) -> None:
-    for _ in range(MOST_CLIENTS):
+def test_followers_have_half_of_the_places(world: World) -> None:
+    for _ in range(MOST_FOLLOWERS):
         world.ask("logs", lines=0, follow=True)
+    client = world.ask("events", last=0, follow=True)
+    (done,) = read(client)
+    assert done["data"] == {"reason": "busy"}
+    client.sendall(line("events"))
+    world.turn()
+    assert [reply["ok"] for reply in read(client)] == [True]
+
+
+def test_followers_that_do_not_read_make_room_for_others(world: World) -> None:
+    for number in range(MOST_CLIENTS):
+        if number < MOST_FOLLOWERS:
+            world.ask("logs", lines=0, follow=True)
+        else:
+            world.ask("reload")
     client = world.ask("identify")
     assert [reply["data"]["reason"] for reply in read(client) if reply is not None] == ["busy"]
     for number in range(2000):
