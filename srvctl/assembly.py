@@ -14,6 +14,7 @@ import signal
 import time
 from base64 import b64encode
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import AlreadyRunning, ConfigError
@@ -61,9 +62,11 @@ if TYPE_CHECKING:
     from srvctl.settings.instance import Instance
     from srvctl.supervisor.belongings import Belongings
     from srvctl.supervisor.births import FirstMold, Place
+    from srvctl.supervisor.console import Start
     from srvctl.supervisor.events import Event
     from srvctl.supervisor.listeners import Listeners
     from srvctl.supervisor.output.output import Output
+    from srvctl.supervisor.output.printed import Pipes
     from srvctl.supervisor.pidfile import PidFile
     from srvctl.supervisor.signals import SignalInbox
     from srvctl.worker.main import Outfit
@@ -125,7 +128,7 @@ class Assembly:
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
             if is_wanted(self._settings):
-                self._console = new_console(self._settings, listeners, self._poller, *self._for_console())
+                self._console = new_console(self._settings, listeners, *self._for_console())
                 self._console.begin()  # when it is known, and so abandoned in the child
             if self._settings.reload.enabled:
                 self._develop(warm)
@@ -151,7 +154,7 @@ class Assembly:
             )
             self._poller.add_clock(self._admin)
         if state.get("console") is not None:
-            self._console = Console.inherit(state["console"], self._poller, *self._for_console())
+            self._console = Console.inherit(state["console"], *self._for_console())
         self._oom = OomWatch(since=state.get("oom"))
         if "tally" in state:  # an earlier srvctl has none
             self._tally.restore(state["tally"])
@@ -256,11 +259,15 @@ class Assembly:
             "started": self._belongings.started,
         }
 
-    def _for_console(self) -> tuple[Callable[[socket.socket], int], Callable[[socket.socket], None]]:
-        return (
-            lambda wire: fork_child(self._leave_for_console, lambda: self._be_console(wire)),
-            lambda sock: adopt(self._admin, sock, self._settings.console),
-        )
+    def _for_console(self) -> tuple[Poller, Output, Start, Callable[[socket.socket], None]]:
+        def start(wire: socket.socket, pipes: Pipes | None) -> int:
+            leave = partial(self._leave_for_console, pipes)
+            return fork_child(leave, lambda: self._be_console(wire, pipes))
+
+        def take(sock: socket.socket) -> None:
+            adopt(self._admin, sock, self._settings.console)
+
+        return self._poller, self._output, start, take
 
     def _develop(self, warm: Warm | None) -> None:
         from srvctl.developing import Developing  # noqa: PLC0415 - not for a service
@@ -352,20 +359,29 @@ class Assembly:
 
     # -- in a child ------------------------------------------------------------------------------------
 
-    def _leave_for_console(self) -> None:
+    def _leave_for_console(self, pipes: Pipes | None) -> None:
         """Close, in the console, all that it does not need."""
+        for fd in pipes.reading if pipes is not None else ():
+            os.close(fd)
         self._leave_master(is_console=True)
         self._generations.close(unlink=False)
         for worker in self._staff.workers.values():
             worker.board.close()
 
-    def _be_console(self, wire: socket.socket) -> int:
+    def _be_console(self, wire: socket.socket, pipes: Pipes | None) -> int:
         from srvctl.console.main import Outfit, live  # noqa: PLC0415 - the master never loads a loop or a parser
 
-        sockets = (
-            [listener.socket for listener in self._console.listeners] if self._console is not None else []
+        listeners = self._console.listeners if self._console is not None else ()
+        return live(
+            Outfit(
+                settings=self._settings,
+                sockets=[listener.socket for listener in listeners],
+                wire=wire,
+                lifeline=self._belongings.lifeline.end,
+                master=self._pid,
+                prints=pipes.writing if pipes is not None else None,
+            )
         )
-        return live(Outfit(self._settings, sockets, wire, self._belongings.lifeline.end, self._pid))
 
     def _leave_master(self, *, is_console: bool = False) -> None:
         """Close, in a child, what belongs to the master alone; nothing is told to those it shares it with."""

@@ -25,6 +25,7 @@ from srvctl.ipc import forking
 from srvctl.ipc.lifeline import hold
 from srvctl.ipc.naming import CONSOLE, name_process
 from srvctl.logs.loggers import switch_off_requests
+from srvctl.logs.streams import put_in_place
 from srvctl.settings.console_token import SecretError, token_of
 from srvctl.settings.groups import (
     AppSettings,
@@ -68,6 +69,7 @@ class Outfit:
         wire: To the master.
         lifeline: Descriptor whose other end only the master holds.
         master: Process id of the master.
+        prints: What stdout and stderr are to be; None if they stay what they are.
     """
 
     settings: Settings
@@ -75,10 +77,13 @@ class Outfit:
     wire: socket.socket
     lifeline: int
     master: int
+    prints: tuple[int, int] | None = None
 
 
 def live(outfit: Outfit) -> int:
     """Be the console until the master ends it; return the exit code if it cannot be one."""
+    if outfit.prints is not None:
+        put_in_place(*outfit.prints)
     name_process(CONSOLE)
     hold(outfit.lifeline)
     signal.signal(signal.SIGTERM, _leave_it_to_the_master)

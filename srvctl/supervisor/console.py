@@ -8,6 +8,7 @@ another one.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from srvctl.supervisor.events import Event
+    from srvctl.supervisor.output.output import Output
+    from srvctl.supervisor.output.printed import Pipes, Printed
     from srvctl.supervisor.poller import Poller
+
+    Start = Callable[[socket.socket, Pipes | None], int]
 
 logger = logging.getLogger("srvctl.error")
 
@@ -71,24 +76,28 @@ class Console:
 
     Args:
         poller: Reads the wire, and waits for the child.
+        output: Reads what it prints.
         listeners: What it listens on.
-        start: Forks it; is given its end of the wire, and returns its process id.
+        start: Forks it; is given its end of the wire, and what it prints into; returns its process id.
         adopt: Takes a connection that it has made.
     """
 
     def __init__(
         self,
         poller: Poller,
+        output: Output,
         listeners: Listeners,
-        start: Callable[[socket.socket], int],
+        start: Start,
         adopt: Callable[[socket.socket], object],
     ) -> None:
         self.pid: int | None = None
         self.listeners = listeners
         self._poller = poller
+        self._output = output
         self._start = start
         self._adopt = adopt
         self._wire: socket.socket | None = None
+        self._printed: Printed | None = None
         self._given: list[socket.socket] = []
         self._backoff = Backoff()
         self._failures = 0
@@ -101,25 +110,36 @@ class Console:
         """Start the child, or another one; if that fails, try again later."""
         self._due = None
         try:
-            own, other = socket.socketpair()
+            self._fork()
         except OSError as error:
             self._fail(error.strerror or str(error))
             return
-        own.setblocking(False)
-        self._wire = own  # before the fork, so that the child closes its copy
-        try:
-            self.pid = self._start(other)
-        except OSError as error:
-            self._wire = None
-            own.close()
-            self._fail(error.strerror or str(error))
-            return
-        finally:
-            other.close()
         self._began = time.monotonic()
-        self._poller.watch(own, self._take)
         self._poller.adopt(self)
         logger.info("Started console process [%d]", self.pid)
+
+    def _fork(self) -> None:
+        """Fork the child, with a wire to it, and pipes that it prints into.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        with contextlib.ExitStack() as undo:
+            own, other = socket.socketpair()
+            undo.callback(own.close)
+            own.setblocking(False)
+            with other:
+                pipes = self._output.make_pipes()
+                if pipes is not None:
+                    undo.callback(pipes.close)
+                self._wire = own  # before the fork, so that the child closes its copy
+                undo.callback(setattr, self, "_wire", None)
+                self.pid = self._start(other, pipes)
+            undo.pop_all()
+        self._poller.watch(own, self._take)
+        if pipes is not None:
+            pipes.close_writing()
+            self._printed = self._output.hear(pipes.reading, pid=self.pid)
 
     def close(self) -> None:
         """End the child, which has nothing to finish, and listen no more."""
@@ -130,6 +150,7 @@ class Console:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.pid = None
+        self._let_go()
         self.listeners.close()
 
     def abandon(self, *, is_console: bool) -> None:
@@ -158,7 +179,8 @@ class Console:
         cls,
         state: Mapping[str, Any],
         poller: Poller,
-        start: Callable[[socket.socket], int],
+        output: Output,
+        start: Start,
         adopt: Callable[[socket.socket], object],
     ) -> Self:
         """Go on with the sockets of the program that this process ran before, and with a new child.
@@ -168,7 +190,7 @@ class Console:
         Raises:
             OSError: A socket did not come along.
         """
-        console = cls(poller, Listeners([*map(Listener.inherit, state["listeners"])]), start, adopt)
+        console = cls(poller, output, Listeners([*map(Listener.inherit, state["listeners"])]), start, adopt)
         console._due = time.monotonic()
         if state["pid"] is not None:
             console.pid, console._is_former = state["pid"], True
@@ -199,6 +221,7 @@ class Console:
         """Have another one."""
         self.pid = None
         self._hang_up()
+        self._let_go()
         if self._is_former:
             self._is_former = False
             self._due = time.monotonic()
@@ -224,6 +247,12 @@ class Console:
             self._poller.unwatch(self._wire)
             self._wire.close()
             self._wire = None
+
+    def _let_go(self) -> None:
+        """Read what the child has printed last."""
+        if self._printed is not None:
+            self._output.dismiss(self._printed)
+            self._printed = None
 
     def _take(self, _mask: int) -> Iterator[Event]:
         """Take connections that the console has made; the rest waits for the next turn."""

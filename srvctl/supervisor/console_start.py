@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from srvctl.settings.groups import ConsoleSettings, Settings
     from srvctl.supervisor.admin import Admin
+    from srvctl.supervisor.console import Start
     from srvctl.supervisor.listeners import Listener
+    from srvctl.supervisor.output.output import Output
     from srvctl.supervisor.poller import Poller
 
 logger = logging.getLogger("srvctl.error")
@@ -34,7 +36,8 @@ def new_console(
     settings: Settings,
     others: Iterable[Listener],
     poller: Poller,
-    start: Callable[[socket.socket], int],
+    output: Output,
+    start: Start,
     adopt: Callable[[socket.socket], object],
 ) -> Console:
     """Open the console's addresses and return what begins its child.
@@ -43,6 +46,7 @@ def new_console(
         settings: Of the instance.
         others: What the instance listens on.
         poller: As for `Console`.
+        output: As for `Console`.
         start: As for `Console`.
         adopt: As for `Console`.
 
@@ -63,7 +67,7 @@ def new_console(
                 "can act there without a token."
             )
             logger.warning(text, listener.url)
-    return Console(poller, listeners, start, adopt)
+    return Console(poller, output, listeners, start, adopt)
 
 
 def adopt(admin: Admin | None, sock: socket.socket, settings: ConsoleSettings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,8 +60,8 @@ def test_probes_tell_what_the_master_says(silent: ConsoleAlone) -> None:
     assert silent.ask("/livez").status == 200
     assert said(silent.ask("/readyz")) == {"ok": True, "state": "running", "ready": 2, "quorum": 2}
     silent.master.figures = metrics(2, workers=[worker(0), worker(1, state="booting")])
-    answer = wait_for(lambda: (found := silent.ask("/readyz")).status == 503 and found)
-    assert said(answer)["reason"] == "1 workers serve, and 2 must (console.quorum)"
+    wait_for(lambda: silent.ask("/readyz").status == 503)
+    assert said(silent.ask("/readyz"))["reason"] == "1 workers serve, and 2 must (console.quorum)"
     assert silent.ask("/healthz").status == 503
     silent.master.figures = metrics(2, state="leaving")
     wait_for(lambda: said(silent.ask("/readyz"))["reason"] == "the instance is leaving")
@@ -286,6 +287,10 @@ def test_progress_comes_as_events(console: ConsoleAlone) -> None:
 
 def test_who_leaves_is_not_waited_for(console: ConsoleAlone) -> None:
     """Twenty orders that take long, whose clients are gone, leave room for the next."""
+
+    def has_asked(times: int) -> bool:
+        return len(console.master.of(Command.RELOAD)) == times
+
     console.master.waits.add(Command.RELOAD)
     for number in range(20):
         with console.connect() as connection:
@@ -293,7 +298,7 @@ def test_who_leaves_is_not_waited_for(console: ConsoleAlone) -> None:
                 f"POST /api/reload HTTP/1.1\r\nHost: localhost\r\n{AUTHORIZED}\r\n{JSON}\r\n"
                 "Content-Length: 0\r\n\r\n".encode()
             )
-            wait_for(lambda number=number: len(console.master.of(Command.RELOAD)) == number + 1)
+            wait_for(partial(has_asked, number + 1))
     console.master.ends[Command.SCALE] = Done(ok=True)
     order = ("/api/scale", AUTHORIZED, JSON)
     wait_for(lambda: console.ask(*order, method="POST", body='{"change": 1}').status == 200)
