@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator
     from typing import TextIO
 
@@ -54,6 +54,8 @@ def redirect(old: TextIO | None, new: TextIO | None) -> None:
         old: The stream, as their ``stream`` is; None changes nothing.
         new: The other; a handler of None writes nothing that anybody sees.
     """
+    import logging  # noqa: PLC0415 - every command flushes with this module, and none of them logs
+
     for handler in _handlers():
         if isinstance(handler, logging.StreamHandler) and old is not None and handler.stream is old:
             handler.setStream(new)
@@ -61,6 +63,8 @@ def redirect(old: TextIO | None, new: TextIO | None) -> None:
 
 def _handlers() -> Iterator[logging.Handler]:
     """Yield those of all loggers."""
+    import logging  # noqa: PLC0415 - as above
+
     yield from list(logging.root.handlers)
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
