@@ -31,7 +31,7 @@ from srvctl.supervisor.children import Staff
 from srvctl.supervisor.chronicle import Chronicle, of_death, of_upgrade
 from srvctl.supervisor.console import Console
 from srvctl.supervisor.console_start import adopt, is_wanted, new_console
-from srvctl.supervisor.control_socket import open_control_socket
+from srvctl.supervisor.control_socket import ControlSocket, open_control_socket
 from srvctl.supervisor.directories import first_usable
 from srvctl.supervisor.effects import Effects
 from srvctl.supervisor.events import Upgraded
@@ -244,7 +244,9 @@ class Assembly:
         if warning:
             logger.warning("%s", warning)
         if control is None:
-            return
+            if not is_wanted(self._settings):
+                return
+            control = ControlSocket.of_nobody(self._instance.name)  # but the console
         self._instance = replace(self._instance, name=control.name)
         self._admin = Admin(
             control, self._about(), self._poller, feeds=self._feeds, settings=lambda: shown(self._settings)

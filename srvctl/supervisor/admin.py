@@ -13,6 +13,7 @@ import os
 import selectors
 import socket
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -60,7 +61,7 @@ class Admin:
     """The master's side of every control connection.
 
     Args:
-        control: The listening socket; is closed with the admin.
+        control: The listening socket, if there is one; is closed with the admin.
         about: Who the instance is, for those who want to know: JSON.
         poller: Tells when something can be done.
         clock: Monotonic seconds.
@@ -89,7 +90,7 @@ class Admin:
         self._feeds = AdminFeeds(feeds or {}, self._clients)
         self._started = clock()
         self._paused_until: float | None = None
-        poller.watch(self._listener, self._accept, selectors.EVENT_READ)
+        self._listen()
 
     # -- what effects call -----------------------------------------------------------------------------
 
@@ -155,7 +156,7 @@ class Admin:
         """Drop the clients that took too long, and send the others news; harmless at any time."""
         if self._paused_until is not None and self._paused_until <= now:
             self._paused_until = None
-            self._poller.watch(self._listener, self._accept, selectors.EVENT_READ)
+            self._listen()
         self._clients.expire(now)
         for client in self._clients.overdue(now):
             self._give_up(client, now)
@@ -163,7 +164,7 @@ class Admin:
 
     def renew(self) -> str:
         """Make the socket's file again if somebody removed it; return a sentence if that fails."""
-        if is_in_place(self._file):
+        if self._listener is None or is_in_place(self._file):
             return ""
         try:
             listener, file = open_at(Path(self._file.path))
@@ -176,7 +177,7 @@ class Admin:
         self._paused_until = None
         self._listener.close()
         self._listener, self._file = listener, file
-        self._poller.watch(listener, self._accept, selectors.EVENT_READ)
+        self._listen()
         if self._group is not None:
             return share(Path(file.path), self._group, opens_directory=False)
         return ""
@@ -188,21 +189,24 @@ class Admin:
             unlink: False in a forked child, and before execve(2): the socket's file stays.
         """
         if unlink:
-            self._file.remove()  # first: while the socket is open nobody else can be given its inode
+            if self._listener is not None:
+                self._file.remove()  # first: while the socket is open nobody else can be given its inode
             self._feeds.finish(self._clock())
         self._clients.close()
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
 
     # -- an upgrade in place ---------------------------------------------------------------------------
 
     def fds(self) -> list[int]:
         """Return the descriptors that `inherit` takes over; make them inheritable before execve(2)."""
-        return [self._listener.fileno(), *self._clients.fds()]
+        own = [self._listener.fileno()] if self._listener is not None else []
+        return [*own, *self._clients.fds()]
 
     def state(self) -> dict[str, Any]:
         """Return what `inherit` must know, as JSON."""
         return {
-            "listener": self._listener.fileno(),
+            "listener": self._listener.fileno() if self._listener is not None else None,
             "file": [self._file.path, self._file.device, self._file.inode],
             "name": self._about["name"],
             "started": self._started,
@@ -235,8 +239,10 @@ class Admin:
         Raises:
             OSError: The listening socket did not come along.
         """
-        listener = socket.socket(fileno=state["listener"])
-        listener.set_inheritable(False)
+        listener = None
+        if state["listener"] is not None:
+            listener = socket.socket(fileno=state["listener"])
+            listener.set_inheritable(False)
         group = Group(*state["group"]) if state.get("group") else None
         control = ControlSocket(listener, UnixFile(*state["file"]), state["name"], group)
         admin = cls(control, about, poller, clock, feeds=feeds, settings=settings)
@@ -247,16 +253,20 @@ class Admin:
 
     # -- what the poller calls -------------------------------------------------------------------------
 
-    def _accept(self, _mask: int) -> list[Event]:
+    def _listen(self) -> None:
+        if self._listener is not None:
+            self._poller.watch(self._listener, partial(self._accept, self._listener), selectors.EVENT_READ)
+
+    def _accept(self, listener: socket.socket, _mask: int) -> list[Event]:
         """Take new clients; none of them has said anything yet."""
         for _ in range(_MOST_AT_ONCE):
             try:
-                sock, _address = self._listener.accept()
+                sock, _address = listener.accept()
             except BlockingIOError:
                 break
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:  # it would be ready again at once, and again
-                    self._poller.unwatch(self._listener)
+                    self._poller.unwatch(listener)
                     self._paused_until = self._clock() + _PAUSE
                     break
                 continue

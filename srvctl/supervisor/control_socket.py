@@ -12,7 +12,7 @@ import socket
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.errors import AlreadyRunning
 from srvctl.ipc.control import Command, Request
@@ -39,19 +39,24 @@ _LONGEST_PATH: Final = 92
 
 @dataclass(frozen=True, slots=True)
 class ControlSocket:
-    """A listening socket with a file.
+    """A listening socket with a file; or none, where only parts of the instance ask (`Admin.adopt`).
 
     Attributes:
-        listener: The socket, non-blocking and close-on-exec.
-        file: Its file, which is ours to remove.
+        listener: The socket, non-blocking and close-on-exec; None for nobody else.
+        file: Its file, which is ours to remove; without a path where there is none.
         name: What the instance is called from now on.
         group: Whose members may look through it, besides the owner and root.
     """
 
-    listener: socket.socket
+    listener: socket.socket | None
     file: UnixFile
     name: str
     group: Group | None = None
+
+    @classmethod
+    def of_nobody(cls, name: str) -> Self:
+        """Return the one that nobody can connect to."""
+        return cls(None, UnixFile("", 0, 0), name)
 
 
 def open_control_socket(

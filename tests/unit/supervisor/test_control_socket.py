@@ -32,6 +32,7 @@ def opening(
 def closed(control: ControlSocket | None) -> str:
     """Close it, and return what its instance is called."""
     assert control is not None
+    assert control.listener is not None
     control.listener.close()
     control.file.remove()
     return control.name
@@ -50,6 +51,7 @@ def test_it_listens_from_the_moment_it_is_there(short_path: Path) -> None:
     control, reason = opening(short_path)
     assert control is not None
     assert reason == ""
+    assert control.listener is not None
     assert control.listener.getblocking() is False
     assert not control.listener.get_inheritable()
     assert (short_path / "web.sock").stat().st_mode & 0o777 == 0o600
