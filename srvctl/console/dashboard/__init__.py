@@ -67,7 +67,7 @@ def _policy(style: str, script: str) -> str:
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
-            # With these, a browser refuses text as markup even where the script were to ask for it by mistake.
+            # With these, a browser refuses text as markup even if the script asks for it by mistake.
             "require-trusted-types-for 'script'",
             "trusted-types 'none'",
         )

@@ -180,6 +180,7 @@ class Actions {
 
   #isFree() {
     if (this.isBusy) announce("Wait for the action that is under way.");
+    if (!this.isConnected) announce("This has to wait for the connection.");
     return !this.isBusy && this.isConnected;
   }
 

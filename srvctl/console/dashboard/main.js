@@ -1,6 +1,7 @@
 // The page: a stream of messages in, one picture a second out.
 
-const STALE = 6; // seconds without a message after which a stream that is open is taken for dead
+const LATE = 5; // seconds after which figures are called old
+const DEAD = 15; // seconds of silence after which a stream that is open is taken for dead
 
 const history_ = new History();
 const plots = new Plots($("plots"), $("readout"));
@@ -68,7 +69,7 @@ function show({ message, figures: now }) {
 
 function drawPlots() {
   const away = (performance.now() - receivedAt) / 1000;
-  plots.end = latest.message.at + (away > STALE ? away : 0); // time goes on, also without messages
+  plots.end = latest.message.at + (away > LATE ? away : 0); // time goes on, also without messages
   plots.paint();
 }
 
@@ -117,14 +118,15 @@ function tellSummary() {
 // -- the stream --------------------------------------------------------------------------------------
 
 let stream = null;
-let since = performance.now(); // of the connection, or of its loss
+const began = performance.now();
+let heardAt = began; // of whatever came
 let attempts = 0;
 let retry = 0;
 
-const isAway = () => !latest || performance.now() - receivedAt > STALE * 1000 || stream === null || trouble !== "";
+const isAway = () => !latest || performance.now() - receivedAt > LATE * 1000 || stream === null || trouble !== "";
 
 function awayText() {
-  const seconds = Math.round((performance.now() - (latest ? receivedAt : since)) / 1000);
+  const seconds = Math.round((performance.now() - (latest ? receivedAt : began)) / 1000);
   if (!latest) return seconds < 3 ? ["Connecting to the console…", "quiet"] : [`No answer from the console for ${seconds} s; trying again.`, "bad"];
   if (trouble) return [`${trouble} This is what was known ${seconds} s ago.`, "bad"];
   return [`Connection lost: this is what was known ${seconds} s ago. Trying again.`, "bad"];
@@ -135,12 +137,11 @@ function awayText() {
 function connect() {
   clearTimeout(retry);
   stream = new EventSource("api/live");
-  since = latest ? since : performance.now() - attempts * 1000;
   const opened = stream;
-  const heard = performance.now();
+  const openedAt = heardAt = performance.now();
   opened.onerror = () => disconnect();
   opened.addEventListener("trouble", (event) => {
-    since = performance.now();
+    heardAt = performance.now();
     trouble = JSON.parse(event.data).message;
     attempts = 0;
     reached(false);
@@ -149,7 +150,8 @@ function connect() {
     attempts = 0;
     trouble = "";
     const message = JSON.parse(event.data);
-    receivedAt = performance.now();
+    message.at ??= Date.now() / 1000;
+    receivedAt = heardAt = performance.now();
     latest = { message, figures: history_.take(message) };
     actions.take(message);
     reached(true);
@@ -158,7 +160,7 @@ function connect() {
   opened.addEventListener("event", (event) => {
     const item = JSON.parse(event.data);
     const isNew = timeline.take(item, latest?.message.at ?? Date.now() / 1000);
-    if (isNew && item.level !== "info" && performance.now() - heard > 2000) announce(item.text);
+    if (isNew && item.level !== "info" && performance.now() - openedAt > 2000) announce(item.text);
     drawSoon();
   });
 }
@@ -180,11 +182,8 @@ function reached(isReached) {
 
 setInterval(() => {
   if (!isAway()) return;
-  if (latest && stream && !document.hidden) {
-    // Silent, though open: it had its time, counted from when it was opened.
-    const quiet = performance.now() - Math.max(receivedAt, since);
-    if (quiet > STALE * 1000) { since = performance.now(); disconnect(); }
-  }
+  if (stream && performance.now() - heardAt > DEAD * 1000) disconnect();
+  document.body.classList.add("away");
   if (latest) drawPlots();
   tellSummary();
 }, 1000);

@@ -6,14 +6,14 @@ const KEPT = 300;
 function looks(event) {
   if (event.level === "error") return { sign: "×", look: "bad", word: "error" };
   if (event.level === "warning") return { sign: "×", look: "warn", word: "warning" };
-  return event.kind === "worker" ? { sign: "·", look: "quiet", word: "" } : { sign: "▲", look: "fine", word: "" };
+  if (event.kind === "worker") return { sign: event.state === "gone" ? "×" : "·", look: "quiet", word: "" };
+  return { sign: "▲", look: "fine", word: "" };
 }
-
-const isNotable = (event) => event.kind !== "worker" || event.level !== "info" || event.state === "gone";
 
 class Timeline {
   known = new Set();
   marks = [];
+  generation = 0; // the newest that there was a word of
 
   constructor(list, everything) {
     this.list = list;
@@ -26,7 +26,7 @@ class Timeline {
     if (this.known.has(key)) return false;
     this.known.add(key);
     const look = looks(event);
-    const isMark = isNotable(event);
+    const isMark = this.#isNotable(event);
     if (isMark) this.marks.push({ at: event.at, text: event.text, ...look });
     const time = make("time", { textContent: clock(event.at, now), dateTime: new Date(event.at * 1000).toISOString() });
     time.title = new Date(event.at * 1000).toString();
@@ -41,6 +41,14 @@ class Timeline {
     this.list.insertBefore(item, after ?? null);
     this.#forget();
     return true;
+  }
+
+  /** Leave out what always comes with something else: the steps of a reload, and the workers it replaces. */
+  #isNotable({ kind, level, state, generation = 0 }) {
+    this.generation = Math.max(this.generation, generation);
+    if (level !== "info") return true;
+    if (kind === "worker") return state === "gone" && generation === this.generation;
+    return kind !== "reload" || state === "done";
   }
 
   #forget() {

@@ -40,7 +40,7 @@ class Scene:
         self.version = 0  #: of `events`
 
     def advance(self) -> None:
-        """Let a second pass: 100 requests for each worker, 98 between 2.5 and 5 ms, 2 between 100 and 250."""
+        """Let a second pass: 100 requests for each worker, 98 between 2.5 and 5 ms, 2 between 50 and 100."""
         self.at += 1
         for slot in range(self.workers):
             if self.states.get(str(slot), "ready") != "ready":
@@ -64,7 +64,9 @@ class Scene:
         workers = [worker for worker in workers if worker["state"] != "empty"]
         for slot, state in self.second.items():
             other = self._worker(int(slot), state)
-            workers.append({**other, "pid": other["pid"] + 1000, "generation": self.generation + 1, "uptime": 2})
+            workers.append(
+                {**other, "pid": other["pid"] + 1000, "generation": self.generation + 1, "uptime": 2}
+            )
         return {
             "at": self.at, "name": "shop", "version": "0.1.0", "pid": 4000, "uptime": self.at - 1_699_800_000,
             "state": "running", "generation": self.generation, "target": self.workers, "app": "shop.main:app",
@@ -90,8 +92,10 @@ class Scene:
         lag += 0.02 if self.is_lively and int(self.at) % 151 < 3 else 0
         return {
             "slot": slot, "pid": 4100 + slot, "generation": self.generation, "state": state,
-            "uptime": 90061.0, "cpu": 0.25, "cpu_seconds": 500.0, "rss": 150 << 20, "pss": (80 << 20) + slot * 977_000,
-            "loop_lag": lag, "loop_lag_max": 0.02, "in_flight": 2, "connections": 11, "websockets": 0,
+            "uptime": 90061.0, "cpu": 0.25, "cpu_seconds": 500.0, "rss": 150 << 20,
+            "pss": (80 << 20) + slot * 977_000,
+            "loop_lag": lag,
+            "loop_lag_max": 0.02, "in_flight": 2, "connections": 11, "websockets": 0,
             "waiting": 0, "requests": 1000, "errors": 0, "cut": 0, "answered": {}, "seconds": {},
             "leaves_because": "reload" if state == "draining" else "",
         }  # fmt: skip
@@ -166,6 +170,8 @@ async def _act(path: str, scope: dict[str, Any], receive: Any, send: Any) -> Non
             break
     values = json.loads(body)
     if path == "/play":
+        if "reset" in values:
+            scene.__init__()  # type: ignore[misc] # the streams that there are see the new one
         for name, value in values.items():
             setattr(scene, name, value)
         scene.version += "events" in values
