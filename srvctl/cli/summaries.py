@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "run": "Serve APP in the foreground until asked to stop.",
+        "start": "Serve APP in the background; return when its workers are ready, or say why they are not.",
         "status": "Print how an instance and its workers are.",
         "ls": "List the instances that run.",
         "top": "Watch an instance on the whole screen.",
@@ -30,8 +31,12 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "events": "Print what has happened, and what happens.",
         "healthcheck": "Tell by the exit code whether an instance is ready.",
         "check": "Check the settings and print each value and where it is from.",
+        "config": "Print the settings, those of an instance that runs, or what differs.",
+        "init": "Print a file for systemd, Docker, Kubernetes or nginx, or one of settings, for APP and its flags.",  # noqa: E501
         "migrate": "Read how uvicorn or gunicorn is started, write srvctl.toml, and list what means something different.",  # noqa: E501
         "explain-proxy": "Print what forwarding headers make of a request, and why.",
+        "doctor": "Look at this machine, and say what to change for APP and these settings.",
+        "rehearse": "Start APP on a free port, and try under load what can happen to a service.",
         "completion": "Print the script that completes command lines in a shell.",
         "version": "Print the version.",
     }
