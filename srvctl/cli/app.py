@@ -12,6 +12,7 @@ from srvctl.cli import explain_proxy as proxies
 from srvctl.cli.check import as_json, as_table
 from srvctl.cli.doctor import doctor
 from srvctl.cli.flags import ConfigFlag, with_flags
+from srvctl.cli.init import init
 from srvctl.cli.invoking import listed, new_commands, outcome, own_flags, print_version
 from srvctl.cli.migrate import migrate
 from srvctl.cli.quick import COMMANDS
@@ -121,6 +122,7 @@ _app.command("config")(with_flags(config_command))
 _app.command()(with_flags(explain_proxy))
 _app.command()(with_flags(rehearse_command))
 _app.command()(with_flags(doctor))
+_app.command()(with_flags(init))
 _app.command()(why)
 _app.command(context_settings={"allow_interspersed_args": False})(migrate)
 

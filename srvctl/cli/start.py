@@ -11,11 +11,12 @@ import typer
 
 from srvctl.cli.answer import Answer
 from srvctl.cli.background.launching import Launch, launch, launch_only, running_already
-from srvctl.cli.background.words import program_of, words_of
+from srvctl.cli.background.words import program_of
 from srvctl.cli.flags import ConfigFlag  # noqa: TC001 - as above
 from srvctl.cli.running import run
 from srvctl.errors import AlreadyRunning, ExitCode, UsageError
 from srvctl.settings.units import parse_duration
+from srvctl.settings.words import words_of
 
 
 def start(

@@ -1,48 +1,17 @@
-"""Writes the flags that were given again, as words of ``srvctl run``. Pure."""
+"""Takes the command line of a srvctl apart: what is run, and what it is told. Pure."""
 
 from __future__ import annotations
 
-import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from srvctl.cli.shorthand import spelled_out
-from srvctl.settings.catalog import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-_TARGET: Final = "app.target"
 #: What the program is called, as it is installed and in its package.
 _SCRIPTS: Final = frozenset({"srvctl", "__main__.py"})
-
-
-def words_of(given: Mapping[str, object], config: os.PathLike[str] | None) -> list[str]:
-    """Return words from which ``run`` reads the same.
-
-    Args:
-        given: The values of the flags that were given, by dotted key, as typed.
-        config: The file of settings, if one was given.
-    """
-    target = given.get(_TARGET)
-    flags = [word for key, value in given.items() if key != _TARGET for word in _flag(key, value)]
-    if config is not None:
-        flags.append(f"--config={os.fspath(config)}")
-    if target is None:
-        return flags
-    # What begins with a hyphen is no flag behind two of them.
-    return [*flags, "--", str(target)] if str(target).startswith("-") else [str(target), *flags]
-
-
-def _flag(key: str, value: object) -> Iterator[str]:
-    setting = catalog()[key]
-    on, off = setting.flags
-    if setting.is_switch:
-        yield on if value else off
-        return
-    values: Iterable[object] = value if isinstance(value, (list, tuple)) else [value]
-    for item in values:
-        yield f"{on}={item}"  # in one word: a value may begin with a hyphen
 
 
 def program_of(original: Sequence[str], arguments: Sequence[str], executable: str) -> list[str]:

@@ -10,11 +10,12 @@ import pytest
 
 from srvctl.cli import app
 from srvctl.cli.background.log_place import LogPlace
-from srvctl.cli.background.words import arguments_of, program_of, words_of
+from srvctl.cli.background.words import arguments_of, program_of
 from srvctl.cli.commands.restart import refusal
 from srvctl.cli.running import invoke
 from srvctl.cli.service_manager import unit_of
 from srvctl.settings.service import Service
+from srvctl.settings.words import words_of
 
 GIVEN = [
     {"app.target": "main:app"},
