@@ -79,8 +79,14 @@ def test_what_makes_no_sense(words: list[str], said: str, capsys: pytest.Capture
 
 
 def test_differences_are_sorted_by_what_they_take() -> None:
-    before = {"workers.count": 1, "server.name": None, "http.headers": [], "of.another": 1, "server.port": 1}
-    after = {
+    before: dict[str, object] = {
+        "workers.count": 1,
+        "server.name": None,
+        "http.headers": [],
+        "of.another": 1,
+        "server.port": 1,
+    }
+    after: dict[str, object] = {
         "workers.count": 2,
         "server.name": "shop",
         "http.headers": ["A: b"],
