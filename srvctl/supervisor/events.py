@@ -363,14 +363,7 @@ AboutWorker = (
 AboutMold = MoldForked | MoldRefused | MoldReady | MoldFailed | MoldExited
 AboutOne = WorkerStopAsked | WorkerKillAsked | DumpAsked
 Asked = (
-    StopAsked
-    | ReloadAsked
-    | ScaleAsked
-    | RecycleAsked
-    | AboutOne
-    | UpgradeAsked
-    | StatusAsked
-    | MetricsAsked
+    StopAsked | ReloadAsked | ScaleAsked | RecycleAsked | AboutOne | UpgradeAsked | StatusAsked | MetricsAsked
 )
 Event = (
     Started
