@@ -26,7 +26,7 @@ PATIENCE: Final = 5.0
 
 
 class Watching:
-    """The last answer to ``metrics``, with the memory of each worker (``pss``) added.
+    """The last answer to ``metrics``, with its time (``at``) and the memory of each worker (``pss``) added.
 
     Args:
         upstream: Asks the master.
@@ -70,7 +70,8 @@ class Watching:
             if done.ok:
                 workers = list(done.data.get("workers", ()))
                 await self._size([worker["pid"] for worker in workers if worker.get("pid")])
-                self._answer = {**done.data, "workers": [self._sized(worker) for worker in workers]}
+                sized = [self._sized(worker) for worker in workers]
+                self._answer = {"at": round(time.time(), 3), **done.data, "workers": sized}
                 self._answered_at = self._clock()
         except UnreachableError:
             pass

@@ -17,6 +17,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from srvctl.errors import BindError
 from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
 from srvctl.supervisor.backoff import Backoff
 from srvctl.supervisor.listeners import Listener, Listeners
@@ -56,11 +57,14 @@ def open_console(address: str | None, others: Sequence[Listener]) -> Listeners:
     if address is None:
         return Listeners(())
     bind = parse_bind(address)
-    if isinstance(bind, UnixBind):
-        return Listeners([open_unix(bind, _BACKLOG)])
-    if not isinstance(bind, TcpBind):
-        raise TypeError(f"checks of the settings let {bind} pass")
-    return Listeners(*open_tcp(bind, _BACKLOG, others))
+    try:
+        if isinstance(bind, UnixBind):
+            return Listeners([open_unix(bind, _BACKLOG)])
+        if isinstance(bind, TcpBind):
+            return Listeners(*open_tcp(bind, _BACKLOG, others))
+    except BindError as error:
+        raise BindError(f"console.bind: {error}".replace("--bind", "--console")) from error
+    raise TypeError(f"checks of the settings let {bind} pass")
 
 
 def is_public(listener: Listener) -> bool:
