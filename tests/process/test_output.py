@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO, cast
 
 import psutil
 
@@ -21,6 +22,12 @@ from tests.support.supervised import Supervised
 
 PRINTING = "tests.support.apps.printing:app"
 SIZE = 3000
+
+
+def follow(command: list[str], printed: Path) -> subprocess.Popen[bytes]:
+    """Have its stdout as a pipe, and its stderr in a file."""
+    with printed.open("wb") as file:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file)
 
 
 def test_lines_of_several_workers_do_not_mix() -> None:
@@ -166,7 +173,7 @@ def test_who_is_started_by_a_worker_is_heard_after_its_end_and_nothing_leaks() -
         assert server.stop() == 0
 
 
-def test_the_command_shows_and_follows() -> None:
+def test_the_command_shows_and_follows(tmp_path: Path) -> None:
     """The last lines of one worker, as JSON, and what comes, until the instance ends."""
     with Supervised(PRINTING, "--workers", "2") as server:
         pid = server.get("/?how=stderr&text=one").pid
@@ -178,10 +185,10 @@ def test_the_command_shows_and_follows() -> None:
         assert shown.stdout.endswith(f" worker {one['slot']} [{pid}] one\n")
         socket = str(server.control_socket)
         command = [sys.executable, "-m", "srvctl", "logs", "-f", "-n", "1", "--control-socket", socket]
-        both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen(command, **both) as follower, subprocess.Popen(command, **both) as other:
-            first = Lines(follower.stdout, "a follower")
-            second = Lines(other.stdout, "another")
+        one_said, other_said = tmp_path / "one", tmp_path / "other"
+        with follow(command, one_said) as follower, follow(command, other_said) as other:
+            first = Lines(cast("IO[bytes]", follower.stdout), "a follower")
+            second = Lines(cast("IO[bytes]", other.stdout), "another")
             first.wait("master|worker")
             second.wait("master|worker")
             server.get("/?how=stderr&text=two")
@@ -191,7 +198,7 @@ def test_the_command_shows_and_follows() -> None:
             assert other.wait(PATIENCE) == 0
             assert server.stop() == 0
             assert follower.wait(PATIENCE) == 0
-            assert "is gone" in follower.stderr.read().decode()
-            assert other.stderr.read() == b""
+            assert "is gone" in one_said.read_text()
+            assert other_said.read_text() == ""
             first.wait_end()
             second.wait_end()
