@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from srvctl.errors import AlreadyRunning, ConfigError
 from srvctl.ipc.control import Command
 from srvctl.logs.streams import put_in_place
-from srvctl.settings.instance import ledger_paths
+from srvctl.settings.instance import AUTO, ledger_paths
 from srvctl.settings.keeping import flat, shown
 from srvctl.settings.log_setup import configure_logs
 from srvctl.settings.service import Service
@@ -471,7 +471,7 @@ def _count(settings: Settings) -> int:
 
 def _ledger(instance: Instance, settings: Settings) -> Ledger:
     paths = ledger_paths(settings.ledger.file, instance.name, os.environ, os.geteuid())
-    path, reason = first_usable(paths, os.geteuid())
+    path, reason = first_usable(paths, os.geteuid(), is_chosen=settings.ledger.file != AUTO)
     if path is None and reason:
         logger.warning("Deaths of workers are kept in memory only: %s.", reason)
     ledger = Ledger(path, settings.ledger.size)

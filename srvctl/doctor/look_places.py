@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.doctor.facts import Address, Certificate, Place, Places
 from srvctl.settings.binds import Bind, TcpBind, UnixBind, binds_of
-from srvctl.settings.instance import control_paths, ledger_paths
+from srvctl.settings.instance import AUTO, control_paths, ledger_paths
 from srvctl.supervisor.directories import first_usable
 
 if TYPE_CHECKING:
@@ -34,18 +34,26 @@ def places(service: Service, environ: Mapping[str, str], uid: int) -> Places:
     """Return where files will be."""
     settings, name = service.settings, service.instance.name
     return Places(
-        control=_first(control_paths(settings.control.socket, name, environ, uid), uid),
-        ledger=_first(ledger_paths(settings.ledger.file, name, environ, uid), uid),
+        control=_first(
+            control_paths(settings.control.socket, name, environ, uid),
+            uid,
+            is_chosen=settings.control.socket != AUTO,
+        ),
+        ledger=_first(
+            ledger_paths(settings.ledger.file, name, environ, uid),
+            uid,
+            is_chosen=settings.ledger.file != AUTO,
+        ),
         pid_file=_file(settings.server.pid_file),
         log=_file(settings.log.file),
         access_log=_file(settings.log.access_file) if settings.log.access else None,
     )
 
 
-def _first(paths: Sequence[Path], uid: int) -> Place | None:
+def _first(paths: Sequence[Path], uid: int, *, is_chosen: bool) -> Place | None:
     if not paths:
         return None
-    path, reason = first_usable(paths, uid)
+    path, reason = first_usable(paths, uid, is_chosen=is_chosen)
     return Place(str(path or ""), reason)
 
 

@@ -311,7 +311,8 @@ class Admin:
         if client.is_waiting:
             raise ControlError("a request came before the last one was answered")
         request, now = decode_request(line), self._clock()
-        event = event_of(request, f"srvctl {request.command} ({client.guest.by})", client.number)
+        typed = request.command.replace("_", " ")
+        event = event_of(request, f"srvctl {typed} ({client.guest.by})", client.number)
         client.begin(request.command, now, DEADLINES[request.command])
         why_not = objection(request.command, client.guest.role, os.geteuid(), self._group)
         if why_not:

@@ -80,7 +80,8 @@ def open_control_socket(
     """
     for number in range(1, _MOST_OF_ONE_NAME + 1):
         name = numbered(instance.name, number)
-        path, reason = first_usable(control_paths(setting, name, environ, uid, instance.config), uid)
+        paths = control_paths(setting, name, environ, uid, instance.config)
+        path, reason = first_usable(paths, uid, is_chosen=setting != AUTO)
         if path is None:
             return None, _sentence(reason) if reason else ""
         try:

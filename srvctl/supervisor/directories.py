@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-def first_usable(paths: Sequence[Path], uid: int) -> tuple[Path | None, str]:
+def first_usable(paths: Sequence[Path], uid: int, *, is_chosen: bool) -> tuple[Path | None, str]:
     """Return the first of these files whose directory can be used, and why none of them can where none can.
 
-    A directory that is missing is made, for its owner only. A single path is one that the user chose: its
-    directory is taken as it is, and none is made, since it may be misspelt.
+    A directory that is missing is made, for its owner only.
 
     Args:
         paths: Of files, which need not exist; best first.
         uid: Who must own a directory: the effective user.
+        is_chosen: The user has named the file: its directory is taken as it is, and none is made, since it
+            may be misspelt.
     """
     reasons = []
     for path in paths:
-        reason = _objection(path.parent, uid, is_chosen=len(paths) == 1)
+        reason = _objection(path.parent, uid, is_chosen=is_chosen)
         if not reason:
             return path, ""
         reasons.append(reason)

@@ -282,6 +282,7 @@ class Effects:
                 found = completed(
                     status, self._readings(), self._tally, lost_lines=lost, has_all_figures=has_all
                 )
+                found["at"] = round(time.time(), 3)
                 admin.reply(client, ok=True, message=found["state"], data=found)
             case ShowDump(client=client, worker=worker):
                 handle = self._staff.workers[worker]

@@ -193,7 +193,7 @@ class Errands:
         served = sum(map(self._state.roster.is_served, self._state.slots))
         leaving = sum(worker.slot >= self._state.target for worker in self._state.roster)
         leaving += sum(number in self._state.roster.workers for number in errand.leaving)
-        text = f"{served} of {workers(self._state.target)} serve"
+        text = f"{served} of {workers(self._state.target)} serving"
         text += f", {leaving} still to go." if leaving else "."
         if text != errand.told:
             errand.told = text

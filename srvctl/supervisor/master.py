@@ -33,7 +33,7 @@ class Master:
         effects: Acts.
         trace: Is told every decision, at level debug.
         settle: Called when all that came at once is dealt with; may return one more event.
-        decided: Called when the fleet has taken in an event.
+        decided: Called when the fleet has taken in an event, and what it decided is done.
     """
 
     def __init__(
@@ -77,13 +77,14 @@ class Master:
         while pending:
             event = pending.popleft()
             actions = self._fleet.handle(event, time.monotonic())
-            self._decided()
             if actions:
                 self._trace.debug("%s -> %s", event, actions)
             for action in actions:
                 if isinstance(action, Exit):
+                    self._decided()
                     return action.code
                 result = self._effects.perform(action)
                 if result is not None:
                     pending.append(result)
+            self._decided()
         return None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -98,10 +97,7 @@ class LogPlace:
 
 def _open_output(name: str, environ: Mapping[str, str], uid: int) -> tuple[int, Path | None, str]:
     candidates = [directory / (name + LOG_SUFFIX) for directory in state_directories(environ, uid)]
-    for candidate in candidates:
-        with suppress(OSError):  # then it cannot be used, and `first_usable` says why
-            candidate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path, reason = first_usable(candidates, uid)
+    path, reason = first_usable(candidates, uid, is_chosen=False)
     if path is not None:
         try:
             # O_NOFOLLOW: who may write into the directory by mistake shall not choose what we append to.

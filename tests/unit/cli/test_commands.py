@@ -54,6 +54,7 @@ def test_every_setting_can_be_given_on_the_command_line(
     valid |= {f"hooks.{name}": "a:b" for name in ("on_boot", "pre_fork", "post_fork")}
     valid |= {f"hooks.{name}": "a:b" for name in ("on_ready", "on_drain", "on_exit")}
     valid |= {"console.bind": "127.0.0.1:9100", "console.hosts": "a.example", "log.buffer": "64K"}
+    valid |= {"console.token": "0123456789abcdef"}
     valid |= {"metrics.statsd": "127.0.0.1:8125", "metrics.otlp": "http://127.0.0.1:4318/v1/metrics"}
     text = valid.get(key) or (setting.choices[-1] if setting.choices else "3000")
     match setting.kind:

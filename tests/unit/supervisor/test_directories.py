@@ -17,7 +17,7 @@ UID = os.geteuid()
 
 def test_a_missing_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "web.sock"
-    assert first_usable([path, tmp_path / "other" / "web.sock"], UID) == (path, "")
+    assert first_usable([path], UID, is_chosen=False) == (path, "")
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert not path.exists()
 
@@ -32,12 +32,12 @@ def test_the_first_that_can_be_used_is_taken(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     bad = [tmp_path / name / "x" for name in ("file", "file/below", "open", "link", "loop")]
     good = tmp_path / "private" / "x"
-    assert first_usable([*bad, good], UID) == (good, "")
-    found, reason = first_usable(bad, UID)
+    assert first_usable([*bad, good], UID, is_chosen=False) == (good, "")
+    found, reason = first_usable(bad, UID, is_chosen=False)
     assert found is None
     assert len(reason.split("; ")) == len(bad)
     assert "can be written by others (mode 777)" in reason
-    found, reason = first_usable([good, good], UID + 1)
+    found, reason = first_usable([good], UID + 1, is_chosen=False)
     assert found is None
     assert f"belongs to user {UID}, not to user {UID + 1}" in reason
 
@@ -46,9 +46,9 @@ def test_a_directory_that_the_user_chose_is_taken_as_it_is_and_never_made(tmp_pa
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
     path = tmp_path / "open" / "x"
-    assert first_usable([path], UID) == (path, "")
-    assert first_usable([path], UID + 1) == (path, "")
-    assert first_usable([tmp_path / "none" / "x"], UID) == (
+    assert first_usable([path], UID, is_chosen=True) == (path, "")
+    assert first_usable([path], UID + 1, is_chosen=True) == (path, "")
+    assert first_usable([tmp_path / "none" / "x"], UID, is_chosen=True) == (
         None,
         f"{tmp_path}/none: No such file or directory",
     )
@@ -56,10 +56,10 @@ def test_a_directory_that_the_user_chose_is_taken_as_it_is_and_never_made(tmp_pa
 
 
 def test_none_is_no_error() -> None:
-    assert first_usable([], UID) == (None, "")
+    assert first_usable([], UID, is_chosen=False) == (None, "")
 
 
 def test_what_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may write everywhere but on a file system that is mounted read-only."""
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    assert first_usable([tmp_path / "x"], UID) == (None, f"{tmp_path} cannot be written")
+    assert first_usable([tmp_path / "x"], UID, is_chosen=True) == (None, f"{tmp_path} cannot be written")

@@ -28,7 +28,7 @@ def test_scaling_is_answered_when_the_workers_serve() -> None:
     assert scene.tell(ScaleAsked("client", +1, client=7)) == [Spawn(3, 2, 1)]
     assert scene.texts == ["Received client, scaling to 3 workers."]
     assert scene.replies == {}
-    assert told(scene) == ["2 of 3 workers serve."]
+    assert told(scene) == ["2 of 3 workers serving."]
     assert scene.all(Progress)[0].data == {"done": 2, "of": 3}
     scene.tell(*up(3))
     assert scene.replies[7].is_ok
@@ -38,7 +38,7 @@ def test_scaling_is_answered_when_the_workers_serve() -> None:
 def test_scaling_down_is_answered_when_the_others_are_gone() -> None:
     scene = serving(3)
     assert scene.tell(ScaleAsked("client", client=7, count=1)) == [Drain(2), Drain(3)]
-    assert told(scene) == ["1 of 1 worker serve, 2 still to go."]
+    assert told(scene) == ["1 of 1 worker serving, 2 still to go."]
     scene.tell(*exited(2))
     assert scene.replies == {}
     scene.tell(*exited(3))
