@@ -135,14 +135,14 @@ def read(sock: socket.socket) -> tuple[bytes, bool]:
         (
             "worker_stop",
             {"target": "slot:3"},
-            WorkerStopAsked(f"srvctl worker_stop {ME}", "slot:3", client=1),
+            WorkerStopAsked(f"srvctl worker stop {ME}", "slot:3", client=1),
         ),
         (
             "worker_kill",
             {"target": "pid:77"},
-            WorkerKillAsked(f"srvctl worker_kill {ME}", "pid:77", client=1),
+            WorkerKillAsked(f"srvctl worker kill {ME}", "pid:77", client=1),
         ),
-        ("worker_dump", {"target": "slot:0"}, DumpAsked(f"srvctl worker_dump {ME}", "slot:0", client=1)),
+        ("worker_dump", {"target": "slot:0"}, DumpAsked(f"srvctl worker dump {ME}", "slot:0", client=1)),
     ],
 )
 def test_each_command_is_an_event(world: World, command: str, args: dict[str, object], event: Event) -> None:
