@@ -40,8 +40,6 @@ _BACKLOG: Final = 128
 #: Connections of the console at a time, and those taken in one turn of the master's loop.
 _MOST: Final = 32
 _MOST_AT_ONCE: Final = 8
-#: Without it a descriptor would, for a moment, be inherited by whatever program is started (recvmsg(2)).
-_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def open_console(address: str | None, others: Sequence[Listener]) -> Listeners:
@@ -264,7 +262,7 @@ class Console:
             if self._wire is None:
                 break
             try:
-                said, fds, _, _ = socket.recv_fds(self._wire, 1, 1, _CLOEXEC)
+                said, fds, _, _ = socket.recv_fds(self._wire, 1, 1)
             except BlockingIOError:
                 break
             except OSError:
@@ -277,6 +275,7 @@ class Console:
 
     def _receive(self, fd: int) -> None:
         """Take a connection, if the console does not have too many."""
+        os.set_inheritable(fd, False)  # not for the next program of an upgrade; recv_fds() leaves it open
         self._given = [sock for sock in self._given if sock.fileno() >= 0]
         try:
             sock = socket.socket(fileno=fd)

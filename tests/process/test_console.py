@@ -12,7 +12,7 @@ import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
 import pytest
@@ -78,7 +78,7 @@ class Watched(ServerProcess):
     def scrape(self) -> dict[str, float]:
         """Every sample by its name and labels."""
         found = {}
-        for family in parse(self.ask("/metrics", OPENMETRICS).text):
+        for family in parse(self.ask("/metrics", OPENMETRICS).text):  # type: ignore[no-untyped-call]
             for sample in family.samples:
                 labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
                 found[f"{sample.name}{{{labels}}}"] = sample.value
@@ -177,7 +177,7 @@ def test_a_console_that_dies_is_back_and_dies_with_its_master() -> None:
         listening = web.console
         for worker in (*web.workers(), *web.molds()):
             mine = psutil.Process(worker).net_connections("tcp")
-            assert not [one for one in mine if one.laddr and one.laddr.port == listening[1]]
+            assert not [one for one in mine if one.laddr.port == listening[1]]
         web.signal(signal.SIGKILL)
         wait_gone(fresh)
 
@@ -186,8 +186,7 @@ def test_a_console_that_stands_still_harms_nothing() -> None:
     with Watched("--workers", "2") as web, ExitStack() as stack:
         wait_until(lambda: web.ask("/livez").status == 200, "the console")
         for text in (b"GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /metr", b"") * 10:
-            sock = stack.enter_context(socket.create_connection(web.console))
-            sock.sendall(text)
+            stack.enter_context(Connection(web.console)).send(text)
         os.kill(web.console_pid(), signal.SIGSTOP)
         web.signal(signal.SIGHUP)
         web.wait_line("Reload done")
@@ -271,7 +270,7 @@ def test_an_address_that_is_taken_is_told_at_once(short: Path, bind: str) -> Non
 class Collector(BaseHTTPRequestHandler):
     """Takes what an exporter sends."""
 
-    received: list[ExportMetricsServiceRequest]
+    received: ClassVar[list[ExportMetricsServiceRequest]]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -285,8 +284,11 @@ class Collector(BaseHTTPRequestHandler):
 
 def test_figures_are_sent_without_anybody_asking() -> None:
     """To StatsD and to a collector of OpenTelemetry, by a console that listens nowhere."""
-    handler = type("Handler", (Collector,), {"received": []})
-    with HTTPServer(("127.0.0.1", 0), handler) as collector, socket.socket(type=socket.SOCK_DGRAM) as statsd:
+    received = Collector.received = []
+    with (
+        HTTPServer(("127.0.0.1", 0), Collector) as collector,
+        socket.socket(type=socket.SOCK_DGRAM) as statsd,
+    ):
         thread = threading.Thread(target=collector.serve_forever, args=[0.05])
         thread.start()
         try:
@@ -310,7 +312,7 @@ def test_figures_are_sent_without_anybody_asking() -> None:
                 def sent() -> dict[str, Any]:
                     return {
                         metric.name: metric
-                        for request in handler.received
+                        for request in received
                         for scope in request.resource_metrics[0].scope_metrics
                         for metric in scope.metrics
                     }
@@ -323,7 +325,7 @@ def test_figures_are_sent_without_anybody_asking() -> None:
                 [total] = sent()["srvctl.uptime"].gauge.data_points
                 assert total.as_double > 0
                 assert sent()["srvctl.requests"].sum.is_monotonic
-                attributes = handler.received[-1].resource_metrics[0].resource.attributes
+                attributes = received[-1].resource_metrics[0].resource.attributes
                 names = {one.key: one.value.string_value for one in attributes}
                 assert names["service.name"] == "tests.support.apps.basic"
                 assert web.stop() == 0
