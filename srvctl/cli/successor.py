@@ -22,6 +22,7 @@ from srvctl.supervisor import handover
 from srvctl.supervisor.caretaker import tend
 from srvctl.supervisor.events import Upgraded, UpgradeRefused
 from srvctl.supervisor.handover import HandoverError, Program
+from srvctl.supervisor.output.passing import pass_on, pipes_of
 from srvctl.supervisor.upgrading import GO_BACK, REHEARSE
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def _fall_back(left: int, spares: Mapping[int, int], error: BaseException, *, is
         for copy in {fd, spares.get(fd, fd)}:
             with contextlib.suppress(OSError):
                 os.close(copy)
+    with contextlib.suppress(Exception):  # then they wait when their pipes are full
+        pass_on((spares.get(fd, fd), target) for fd, target in pipes_of(state))
     return tend(_pids(staff.get("workers", [])), _pids(staff.get("molds", [])))
 
 

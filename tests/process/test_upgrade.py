@@ -199,6 +199,7 @@ def test_without_any_that_can_go_on_the_workers_serve(
         wait_gone(workers[0])
         assert web.get().pid == workers[1]
         assert web.stop() == 0
+        assert web.lines(rf"Finished worker process \[{workers[1]}\]"), "what it printed was read to the end"
 
 
 def test_what_happens_in_between_is_dealt_with_afterwards(
