@@ -45,7 +45,7 @@ class Figure:
         name: With the prefix, without the suffix of its kind (``_total``, ``_info``).
         kind: How it behaves.
         meaning: One sentence.
-        labels: The names of its labels.
+        labels: The names of its labels, sorted: so Prometheus has them.
         read: Finds its values in an answer.
         unit: As OpenTelemetry writes it (UCUM); empty where it has none.
     """
@@ -205,8 +205,8 @@ def _answered(answer: Answer) -> Values:
     for number, slot in _slots(answer).items():
         counts = {digit: sum(row) for digit, row in slot.get("answered", {}).items()}
         for digit in sorted({*_USUAL, *counts}):
-            yield (number, _CLASS.get(digit, "none")), counts.get(digit, 0)
-        yield (number, WEBSOCKET), max(slot.get("requests", 0) - sum(counts.values()), 0)
+            yield (_CLASS.get(digit, "none"), number), counts.get(digit, 0)
+        yield (WEBSOCKET, number), max(slot.get("requests", 0) - sum(counts.values()), 0)
 
 
 def _of_slots(key: str) -> Callable[[Answer], Values]:
@@ -306,7 +306,7 @@ FIGURES: Final = (
         "srvctl_requests",
         Kind.COUNTER,
         "Requests that the application is done with, by class of status.",
-        (*_SLOT, "class"),
+        ("class", *_SLOT),
         _answered,
     ),
     Figure(

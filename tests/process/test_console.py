@@ -306,7 +306,7 @@ def test_figures_are_sent_without_anybody_asking() -> None:
                     seen += packet
                 for _ in range(5):
                     web.get()
-                while not re.search(rb"shop\.requests\.0\.2xx:\d+\|c", seen):
+                while not re.search(rb"shop\.requests\.2xx\.0:\d+\|c", seen):
                     seen += statsd.recv(65536)
 
                 def sent() -> dict[str, Any]:

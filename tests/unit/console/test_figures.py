@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-from srvctl.console.exposition import exposition
+from srvctl.console.exposition import Figures, exposition
 from srvctl.console.figures import DURATIONS, FIGURES
 from srvctl.console.quantiles import quantile
 from srvctl.console.statsd import MOST_BYTES, Changes, datagrams
@@ -92,6 +93,27 @@ def test_both_formats_tell_the_same() -> None:
     assert {key: plain.get(key) for key in expected} == expected
 
 
+@given(
+    st.builds(
+        metrics,
+        st.integers(0, 3),
+        name=st.text(st.characters(exclude_categories=["Cs"])),
+        uptime=st.floats(0) | st.integers(0, 2**60),
+        restarts=st.dictionaries(
+            st.sampled_from(["crash", 'a"b', "c\\d", "e\nf", "\xe9"]), st.integers(0, 2**53)
+        ),
+        bounds=st.just(list(BOUNDS)),
+    ),
+    st.sampled_from(
+        ["", OPENMETRICS, "text/plain; version=1.0.0", "application/openmetrics-text; version=2.0.0"]
+    ),
+)
+def test_the_library_would_write_the_same(answer: dict[str, object], accept: str) -> None:
+    """Byte for byte, whatever the names and the numbers are."""
+    encode, content_type = choose_encoder(accept)
+    assert exposition(answer, accept) == (encode(Figures(answer)), content_type)
+
+
 def test_two_workers_of_a_slot_are_told_as_one() -> None:
     """While one replaces the other; Prometheus refuses a scrape that tells the same series twice."""
     old = worker(0, state="draining", pid=7, loop_lag=0.5, uptime=900.0, pss=10)
@@ -119,7 +141,7 @@ def test_an_accept_of_nonsense_is_answered_in_plain_text() -> None:
 
 
 def test_64_workers_are_written_in_time() -> None:
-    """The mark is 20 ms; this only tells a mistake of another order, whatever else the machine does."""
+    """The mark for all of it is 20 ms; this tells a mistake of another order, however busy the machine."""
     row = list(range(1, len(BOUNDS) + 2))
     answer = metrics(64)
     for slot in answer["slots"].values():
@@ -129,7 +151,7 @@ def test_64_workers_are_written_in_time() -> None:
         began = time.process_time()
         exposition(answer, OPENMETRICS)
         took.append(time.process_time() - began)
-    assert min(took) < 0.1
+    assert min(took) < 0.05
 
 
 def test_every_name_is_in_the_documents() -> None:
@@ -171,7 +193,7 @@ def test_statsd_is_sent_gauges_and_what_was_added() -> None:
     added = [line for line in changes.lines(answer) if line.endswith(b"|c")]
     assert sorted(added) == [
         b"shop.errors.1:3|c",
-        b"shop.requests.1.2xx:30|c",
+        b"shop.requests.2xx.1:30|c",
         b"shop.restarts.crash:3|c",
     ]
     assert not [line for line in changes.lines(answer) if line.endswith(b"|c")]
