@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from benchmarks import memory, report, wrk
 from benchmarks.arguments import add_servers, at_least_one, listing, progress
 from benchmarks.compare import compare
+from benchmarks.control import command as control
 from benchmarks.errors import BenchmarkError, WrkMissingError
 from benchmarks.http_driver import HttpDriver
 from benchmarks.lifecycle import command as lifecycle
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     holding.set_defaults(run=_memory, list=False)
     ws.add(commands)
     lifecycle.add(commands)
+    control.add(commands)
     everything = commands.add_parser("all", help="run everything, and write Markdown")
     _add_load(everything, rounds=10)
     everything.add_argument(

@@ -311,6 +311,7 @@ class Admin:
         if client.is_waiting:
             raise ControlError("a request came before the last one was answered")
         request, now = decode_request(line), self._clock()
+        client.pay(now)
         typed = request.command.replace("_", " ")
         event = event_of(request, f"srvctl {typed} ({client.guest.by})", client.number)
         client.begin(request.command, now, DEADLINES[request.command])

@@ -27,6 +27,9 @@ TO_READ: Final = 30.0
 #: The largest reply must fit behind the lines of progress that were not read yet.
 _MOST_UNSENT: Final = MAX_REPLY + 256 * 1024
 _CHUNK: Final = 65536
+#: Requests that are taken one after the other, and seconds to each of those that follow.
+_AT_ONCE: Final = 5
+_EACH: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class AdminClient:
 
     Attributes:
         command: What it waits for; None between commands.
+        rests_until: When it is listened to again, in monotonic seconds: it has asked a lot.
         answers_until: When it is told that this takes longer, in monotonic seconds.
         reader: Its place in the feed that it reads.
         has_asked: It has sent a request that makes sense.
@@ -68,6 +72,7 @@ class AdminClient:
         "_asks_until",
         "_hears_nothing",
         "_lines",
+        "_paid_until",
         "_reads_until",
         "_unsent",
         "answers_until",
@@ -77,6 +82,7 @@ class AdminClient:
         "is_over",
         "number",
         "reader",
+        "rests_until",
         "socket",
         "stays",
     )
@@ -96,6 +102,8 @@ class AdminClient:
         self._hears_nothing = False
         self._lines = Lines(MAX_REQUEST)
         self._unsent = b""
+        self._paid_until = now
+        self.rests_until: float | None = None
         self._asks_until: float | None = None
         self._reads_until: float | None = None
         self._await_request(now)
@@ -147,7 +155,8 @@ class AdminClient:
     @property
     def mask(self) -> int:
         """What to watch for; 0 for nothing, which a client that has sent its last byte is worth."""
-        reading = 0 if self._hears_nothing else selectors.EVENT_READ
+        is_deaf = self._hears_nothing or self.rests_until is not None
+        reading = 0 if is_deaf else selectors.EVENT_READ
         return reading | (selectors.EVENT_WRITE if self._unsent else 0)
 
     @property
@@ -196,11 +205,19 @@ class AdminClient:
             self.is_over = True
             return []
         if not data:
-            # Only one direction may have ended: `echo ... | nc -U` still reads.
+            # Only one direction may have ended: `echo ... | nc -U` still reads. Of who follows a feed nothing
+            # would tell for as long as there are no news whether it is there at all, so that is its end.
             self._hears_nothing = True
+            self.is_over = self.is_following
             self._end_if_idle()
             return []
         return self._lines.feed(data)
+
+    def pay(self, now: float) -> None:
+        """Count a request; who asks more often than anybody reads rests, and costs nothing meanwhile."""
+        self._paid_until = max(self._paid_until, now) + _EACH
+        if not self.guest.is_own and self._paid_until > now + _AT_ONCE * _EACH:
+            self.rests_until = self._paid_until - _AT_ONCE * _EACH
 
     def begin(self, command: Command, now: float, within: float | None = None) -> None:
         """Wait for the end of a command.

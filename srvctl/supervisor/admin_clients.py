@@ -96,11 +96,15 @@ class AdminClients:
     def _make_room(self, clients: Iterable[AdminClient]) -> bool:
         """Drop one that nothing is lost with; return whether there was one."""
         # Whoever connects and says nothing must not keep out who asks, not even between two requests.
-        for client in sorted(clients, key=lambda one: (one.is_waiting, one.has_asked)):
-            if not client.is_waiting or client.has_hung_up or (client.is_following and client.has_unsent):
-                self.drop(client)
-                return True
-        return False
+        spare = [
+            client
+            for client in clients
+            if not client.is_waiting or client.has_hung_up or (client.is_following and client.has_unsent)
+        ]
+        if not spare:
+            return False
+        self.drop(min(spare, key=lambda client: (client.is_waiting, client.has_asked)))
+        return True
 
     def settle(self, client: AdminClient) -> None:
         """Have the poller watch for what the client is good for now, or drop it; after each use of one."""
@@ -127,14 +131,21 @@ class AdminClients:
 
     def next_deadline(self) -> float | None:
         """Return when the next client has taken too long (monotonic seconds)."""
-        deadlines = ((client.deadline, client.answers_until) for client in self._clients.values())
-        return min((moment for pair in deadlines for moment in pair if moment is not None), default=None)
+        moments = (
+            moment
+            for client in self._clients.values()
+            for moment in (client.deadline, client.answers_until, client.rests_until)
+        )
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def expire(self, now: float) -> None:
-        """Drop those that have taken too long."""
+        """Drop those that have taken too long, and listen again to those that have rested."""
         for client in self:
             if client.deadline is not None and client.deadline <= now:
                 self.drop(client)
+            elif client.rests_until is not None and client.rests_until <= now:
+                client.rests_until = None
+                self.settle(client)
 
     def overdue(self, now: float) -> list[AdminClient]:
         """Return those whose command takes too long."""

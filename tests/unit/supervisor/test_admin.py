@@ -361,6 +361,26 @@ def test_who_reads_slowly_gets_everything(world: World) -> None:
     assert len(json.loads(received)["data"]["text"]) == 900_000
 
 
+def test_who_asks_on_and_on_is_listened_to_ten_times_a_second(world: World) -> None:
+    client = world.connect(line("identify") * 20)
+    world.turns()
+    assert len(replies(client)) == 6
+    assert world.poller.selector.select(0) == []
+    for _ in range(10):
+        deadline = world.admin.next_deadline()
+        assert deadline is not None
+        assert deadline == pytest.approx(world.now + 0.1)
+        world.now = deadline
+        world.admin.expire(world.now)
+        world.turns()
+        assert len(replies(client)) == 1
+    world.now += 1
+    world.admin.expire(world.now)
+    world.turns()
+    assert len(replies(client)) == 4
+    assert world.admin.next_deadline() == world.now + admin_client.TO_ASK
+
+
 def test_garbage_and_endless_lines_are_refused(world: World) -> None:
     for data in (b"GET / HTTP/1.1\r\n\r\n", b"\0\n", b"\xff\n", b"\n", b"x" * (MAX_REQUEST + 1)):
         client = world.connect(data)

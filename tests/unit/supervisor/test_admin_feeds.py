@@ -223,6 +223,14 @@ def test_followers_that_do_not_read_make_room_for_others(world: World) -> None:
     assert read(world.ask("identify"))[0]["ok"] is True
 
 
+def test_a_follower_that_sends_no_more_has_left(world: World) -> None:
+    """It could have gone altogether, and nobody would know before the next line."""
+    follower = world.ask("logs", follow=True)
+    follower.shutdown(socket.SHUT_WR)
+    world.turn()
+    assert read(follower) == [None]
+
+
 def test_the_end_of_the_instance_is_told(world: World) -> None:
     client = world.ask("events", last=0, follow=True)
     world.events.push({"n": 1})
