@@ -321,9 +321,16 @@ def a_child(staff: Staff, poller: Any, worker: int, pid: int | None, stack: Exit
     return theirs
 
 
-def after_execve(staff: Staff) -> tuple[Staff, Watcher]:
-    """Return what the next program has: copies of the descriptors under the same numbers."""
+def after_execve(staff: Staff, *, is_former: bool = False) -> tuple[Staff, Watcher]:
+    """Return what the next program has: copies of the descriptors under the same numbers.
+
+    Args:
+        staff: Of the program before.
+        is_former: Which is of a version that did not read what children print.
+    """
     values, fds = through_json(staff.export()), staff.fds()
+    for child in (*values["workers"], *values["molds"]) if is_former else ():
+        del child["printed"]
     copies = {fd: os.dup(fd) for fd in fds}
     close_all(staff)
     for fd, copy in copies.items():
@@ -422,20 +429,13 @@ def test_children_of_a_former_version_are_taken_over(stack: ExitStack) -> None:
     ours, mold = socket.socketpair()
     stack.enter_context(mold)
     staff.molds[3] = MoldHandle(3, 99, Lines(ours, poller), staff, poller)  # type: ignore[arg-type]
-    values = through_json(staff.export())
-    for child in (*values["workers"], *values["molds"]):
-        del child["printed"]
-    heir, other = a_staff()
-    heir.inherit(values, other)  # type: ignore[arg-type]
+    heir, _ = after_execve(staff, is_former=True)
     heir.reopen_logs()
     theirs.setblocking(False)
     with pytest.raises(BlockingIOError):
         theirs.recv(100)
     assert not heir.molds[3].passes_pipes
     assert all("printed" not in child for child in through_json(heir.export())["workers"])
-    for handle in (*staff.workers.values(), *staff.molds.values()):
-        handle.channel.detach()  # type: ignore[union-attr]  # it is the heir's
-    staff.output.close()
     close_all(heir)
 
 
