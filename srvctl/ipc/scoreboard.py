@@ -151,18 +151,19 @@ class Reading:
         return max(self.begun - self.finished, 0)
 
 
-def read(buffer: Board, now: float) -> Reading | None:
+def read(buffer: Board, now: float, *, with_durations: bool = False) -> Reading | None:
     """Return what a board says; None if it says nothing yet, or nonsense.
 
     Args:
         buffer: The board.
         now: Seconds of CLOCK_MONOTONIC.
+        with_durations: With `Reading.answered` and `Reading.seconds`, which take as long as all the rest.
     """
     cells = _cells_of(buffer)
     if cells is None:
         return None
     finished = cells[Cell.FINISHED]  # before what is begun, or a request between both looks would be too many
-    answered = _answered(cells)
+    answered = _answered(cells) if with_durations else {}
     beat_ns = cells[Cell.BEAT_NS]
     reading = Reading(
         beat=beat_ns / _NANO if beat_ns else None,

@@ -118,9 +118,9 @@ class Board:
         os.set_inheritable(fd, False)
         return cls(fd, mmap.mmap(fd, scoreboard.SIZE))
 
-    def read(self) -> scoreboard.Reading | None:
+    def read(self, *, with_durations: bool = False) -> scoreboard.Reading | None:
         """Return what it says; None if that makes no sense."""
-        return scoreboard.read(self._memory, time.monotonic())
+        return scoreboard.read(self._memory, time.monotonic(), with_durations=with_durations)
 
     def close(self) -> None:
         """Forget what it says."""

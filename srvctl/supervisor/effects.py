@@ -210,8 +210,11 @@ class Effects:
         self._obituaries.note_kills()
         return Looked(self._readings())
 
-    def _readings(self) -> dict[int, Reading | None]:
-        return {worker: handle.board.read() for worker, handle in self._staff.workers.items()}
+    def _readings(self, *, with_durations: bool = False) -> dict[int, Reading | None]:
+        return {
+            worker: handle.board.read(with_durations=with_durations)
+            for worker, handle in self._staff.workers.items()
+        }
 
     def _examine(self, worker: int) -> Event | None:
         pid = self._staff.workers[worker].pid
@@ -267,7 +270,7 @@ class Effects:
     def _record(self, action: Record) -> None:
         worker = self._staff.workers[action.worker]
         death = self._obituaries.write(action, worker.board, worker.last_lines)
-        self._tally.died(death, worker.board.read())
+        self._tally.died(death, worker.board.read(with_durations=True))
         self._staff.dismiss(action.worker)
         self._on_death(death)
 
@@ -279,9 +282,8 @@ class Effects:
                 admin.reply(client, is_ok, message, details, data)
             case Report(client=client, status=status, has_all_figures=has_all):
                 lost = self._lost_lines()
-                found = completed(
-                    status, self._readings(), self._tally, lost_lines=lost, has_all_figures=has_all
-                )
+                readings = self._readings(with_durations=has_all)
+                found = completed(status, readings, self._tally, lost_lines=lost, has_all_figures=has_all)
                 found["at"] = round(time.time(), 3)
                 admin.reply(client, ok=True, message=found["state"], data=found)
             case ShowDump(client=client, worker=worker):

@@ -69,7 +69,9 @@ def test_what_is_written_is_read(board: bytearray, cells: memoryview[int]) -> No
     }
     for cell, value in values.items():
         cells[cell] = value
-    reading = read(bytes(board), NOW)
+    assert (plain := read(bytes(board), NOW)) is not None
+    assert (plain.answered, plain.seconds) == ({}, {})
+    reading = read(bytes(board), NOW, with_durations=True)
     assert reading is not None
     assert reading.in_flight == 3
     counts = (0, 2, *[0] * (scoreboard.BUCKETS - 2))
@@ -128,7 +130,7 @@ def test_cells_that_nobody_reads_take_the_same(cells: memoryview[int]) -> None:
 )
 def test_nonsense_is_nothing(board: bytearray, cells: memoryview[int], cell: Cell, value: int) -> None:
     cells[cell] = value
-    assert read(board, NOW) is None
+    assert read(board, NOW, with_durations=True) is None
 
 
 def test_a_count_that_is_seen_too_late_is_no_nonsense(board: bytearray, cells: memoryview[int]) -> None:
