@@ -8,9 +8,10 @@ from pathlib import Path
 import srvctl
 
 PACKAGE = Path(srvctl.__file__).parent
-#: Times that are written down for people: when a worker died, the name of a file with its stacks, and when a
-#: line was printed (which also says when a file of lines is as old as people want it).
+#: Times that are written down for people: when a worker died, the name of a file with its stacks, when a line
+#: was printed (which also says when a file of lines is as old as people want it), and when figures were told.
 FOR_PEOPLE = {
+    "supervisor/effects.py",
     "supervisor/ledger.py",
     "supervisor/obituaries.py",
     "supervisor/output/entry.py",
