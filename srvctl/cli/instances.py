@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: Seconds in which a master that is not stopped or blocked says who it is.
 _TO_IDENTIFY: Final = 5.0
 _MOST_OF_ONE_NAME: Final = 100
+#: There may be an instance all the same, or it may have been killed: the pid file knows.
+_NOBODY: Final = frozenset({Reason.NOT_RUNNING, Reason.NO_SOCKET, Reason.STALE_SOCKET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def _of_config(config: Path, environ: Mapping[str, str]) -> Master:
     try:
         return _with_settings(config, settings, environ)
     except NotReachableError as error:
-        raise _by_pid_file(config, settings) or error from None
+        found = _by_pid_file(config, settings) if error.reason in _NOBODY else None
+        raise found or error from None
 
 
 def _with_settings(config: Path, settings: Settings, environ: Mapping[str, str]) -> Master:
@@ -136,7 +139,7 @@ def _by_pid_file(config: Path, settings: Settings) -> NotReachableError | None:
     if written.lives:
         return NotReachableError(
             f"pid {written.pid} runs with {config} (it has the pid file {path}), and cannot be asked: its "
-            "control socket is gone, was never there, or does not answer; signals may reach it",
+            "control socket is gone, or was never there; signals reach it",
             Reason.NO_SOCKET,
         )
     return NotReachableError(

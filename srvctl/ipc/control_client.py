@@ -217,23 +217,23 @@ def is_stopped(pid: int) -> bool:
 
 
 def _why_unreachable(path: Path, error: OSError) -> tuple[str, Reason]:
+    text, reason = f"the control socket {path} cannot be used: {error.strerror or error}", Reason.FAILED
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR:
             text = f"there is no control socket {path}: the instance does not run, or has another socket"
-            return text, Reason.NOT_RUNNING
-        case errno.ECONNREFUSED:
+            reason = Reason.NOT_RUNNING
+        case errno.ECONNREFUSED if path.is_socket():  # connect(2) says so of any file
             text = f"nobody listens on the control socket {path}: its instance is gone and left it behind"
-            return text, Reason.STALE_SOCKET
+            reason = Reason.STALE_SOCKET
+        case errno.ECONNREFUSED | errno.ENOTSOCK | errno.EPROTOTYPE:
+            text, reason = f"{path} is not a control socket", Reason.STRANGER
         case errno.EACCES | errno.EPERM:
             text = (
                 f"permission denied for the control socket {path}: be root or the user that runs the "
                 "instance, or, to look, a member of its control.group"
             )
-            return text, Reason.NO_PERMISSION
-        case errno.ENOTSOCK | errno.EPROTOTYPE:
-            return f"{path} is not a control socket", Reason.STRANGER
+            reason = Reason.NO_PERMISSION
         case errno.EAGAIN:
             text = f"the instance behind {path} does not take connections: it is stopped or blocked"
-            return text, Reason.UNRESPONSIVE
-        case _:
-            return f"the control socket {path} cannot be used: {error.strerror or error}", Reason.FAILED
+            reason = Reason.UNRESPONSIVE
+    return text, reason

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from srvctl.cli.quick import invoke
 from tests.support.commands import srvctl
 from tests.support.server import BASIC, ServerProcess
 
@@ -134,6 +136,72 @@ def test_a_killed_master_leaves_a_socket_that_is_told_apart_and_replaced(directo
         assert "nobody listens on the control socket" in done.stderr
     with server(directory, "--name", "web") as web:
         assert status(directory)["pid"] == web.pid
+
+
+def test_a_master_that_cannot_answer_and_one_that_was_killed(directory: Path, tmp_path: Path) -> None:
+    """Each is told apart from one that never ran."""
+    file, pid_file = tmp_path / "shop.toml", tmp_path / "shop.pid"
+    file.write_text(f'[app]\ntarget = "{BASIC}"\n[server]\npid_file = "{pid_file}"\n')
+    environ = {"RUNTIME_DIRECTORY": str(directory)}
+
+    def reason(*argv: str) -> tuple[int, str, str]:
+        done = srvctl("status", "-c", str(file), "--json", *argv, env=environ)
+        return done.returncode, json.loads(done.stdout).get("reason", ""), done.stderr
+
+    assert reason()[:2] == (4, "not_running")
+    with server(directory, "-c", str(file)) as shop:
+        assert reason()[:2] == (0, "")
+        os.kill(shop.pid, SIGSTOP)
+        code, why, text = reason()
+        assert (code, why) == (4, "unresponsive")
+        assert f"it is stopped, and `kill -CONT {shop.pid}` lets it go on" in text
+        os.kill(shop.pid, SIGCONT)
+        assert reason()[:2] == (0, "")
+        os.kill(shop.pid, SIGKILL)
+        shop.wait_exit()
+        code, why, text = reason()
+        assert (code, why) == (4, "stale_pid_file")
+        assert f"pid {shop.pid} of the pid file {pid_file} is gone, so it was killed" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_users_instance(directory: Path) -> None:
+    """Whom its file keeps out, whom the master turns away, and who may look."""
+
+    def as_other(*argv: str, groups: tuple[int, ...] = ()) -> tuple[int, str]:
+        """In a child, as nobody gets root back, and as the interpreter's files may be for root only."""
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.dup2(writer, 1)
+                sys.stdout = os.fdopen(1, "w")
+                os.setgroups(groups)
+                os.setgid(65534)
+                os.setuid(65534)
+                code = int(invoke(argv))
+                sys.stdout.flush()
+            finally:
+                os._exit(code)
+        os.close(writer)
+        with os.fdopen(reader) as said:
+            reason = json.loads(said.read()).get("reason", "")
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), reason
+
+    for name in ("status", "reload"):
+        invoke([name, "--control-socket", str(directory / "none.sock"), "--json"])  # loads what it needs
+    directory.chmod(0o700)
+    path = directory / "web.sock"
+    flags = ("--name", "web", "--control-group", "54321")
+    with server(directory, *flags):
+        for name in ("status", "reload"):
+            assert as_other(name, "--json", "--control-socket", str(path)) == (4, "no_permission")
+        assert as_other("status", "--json", "--control-socket", str(path), groups=(54321,)) == (0, "")
+        at = ("reload", "--json", "--control-socket", str(path))
+        assert as_other(*at, groups=(54321,)) == (5, "not_allowed")
+        path.chmod(0o666)
+        assert as_other(*at) == (5, "not_allowed")
 
 
 def test_a_directory_that_cannot_be_used_costs_one_line(directory: Path) -> None:
