@@ -116,6 +116,7 @@ def test_paths_are_those_of_the_directories_or_the_one_chosen_or_none() -> None:
         Path("/tmp/srvctl-7/web.sock"),
     )
     assert ledger_paths("auto", "web", environ, 7) == (Path("/home/x/.local/state/srvctl/web.ledger"),)
+    assert control_paths("auto", "web", environ, 7, "/etc/shop/web.toml")[-1] == Path("/etc/shop/web.sock")
     assert control_paths("here.sock", "web", environ, 7) == (Path.cwd() / "here.sock",)
     assert ledger_paths("/there", "web", environ, 7) == (Path("/there"),)
     assert control_paths("none", "web", environ, 7) == ledger_paths("none", "web", environ, 7) == ()

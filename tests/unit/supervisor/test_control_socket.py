@@ -121,6 +121,37 @@ def test_one_that_does_not_say_who_it_is_is_another(short_path: Path, live: sock
     assert closed(control) == "web-2"
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_the_last_resort_is_beside_the_file_of_settings(
+    is_shared: bool, short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nobody else may write there: somebody else's socket could be in its place otherwise."""
+    monkeypatch.setattr(
+        "srvctl.settings.instance.runtime_directories", lambda *_: (short_path / "file" / "x",)
+    )
+    (short_path / "file").write_text("")
+    short_path.chmod(0o775 if is_shared else 0o755)
+    control, reason = opening(short_path, Instance("web", config=str(short_path / "web.toml")))
+    if is_shared:
+        assert control is None
+        assert f"{short_path} can be written by others (mode 775)" in reason
+    else:
+        assert control is not None
+        assert control.file.path == str(short_path / "web.sock")
+        closed(control)
+
+
+def test_a_group_that_there_is_not_costs_a_line(short_path: Path) -> None:
+    control, warning = open_control_socket(
+        WEB, "auto", {"RUNTIME_DIRECTORY": str(short_path)}, UID, "no-such-group"
+    )
+    assert control is not None
+    assert control.group is None
+    assert "there is no group 'no-such-group'" in warning
+    assert (short_path / "web.sock").stat().st_mode & 0o777 == 0o600
+    closed(control)
+
+
 # -- what costs only the socket ------------------------------------------------------------------------------
 
 
