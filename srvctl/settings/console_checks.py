@@ -76,4 +76,4 @@ def check_prefix(text: str) -> None:
         ValueError: StatsD would take a part of it for something else.
     """
     if text and not _PREFIX.fullmatch(text):
-        raise ValueError("may have letters, digits, dots, - and _ only")
+        raise ValueError("is not the beginning of a name; write letters, digits, dots, - and _ only")

@@ -32,8 +32,8 @@ def check_token(token: str) -> None:
     """
     if not _TOKEN.fullmatch(token):
         raise ValueError(
-            f"needs at least {SHORTEST_TOKEN} characters, all of them visible ASCII; make one with: openssl "
-            "rand -hex 16"
+            f"is no token; write at least {SHORTEST_TOKEN} visible ASCII characters, made for example by: "
+            "openssl rand -hex 16"
         )
 
 

@@ -47,7 +47,7 @@ _EXAMPLES: Final[dict[str, object]] = {
     "log.config": "logging.yaml",
     "log.use_colors": True,
     "console.bind": "127.0.0.1:9100",
-    "console.token": "secret",
+    "console.token": "at-least-16-characters",
     "console.token_file": "/etc/srvctl/console-token",
     "console.hosts": ["admin.example.com"],
     "metrics.statsd": "127.0.0.1:8125",
