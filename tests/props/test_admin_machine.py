@@ -227,6 +227,7 @@ class AdminMachine(RuleBasedStateMachine):
     def watches_what_there_is(self) -> None:
         watched = set(self.poller.selector.get_map())
         expected = {client.socket.fileno() for client in self.admin._clients if client.mask}
+        assert self.admin._listener is not None
         assert watched == expected | {self.admin._listener.fileno()}
 
     def teardown(self) -> None:
