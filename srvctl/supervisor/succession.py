@@ -55,11 +55,12 @@ class Succession:
 
     def recycle(self, asked: RecycleAsked) -> str:
         """Have workers replaced that somebody wants replaced; return what is wrong with the wish, or ""."""
-        found = [
-            worker for worker in self._state.roster if worker.is_ready and is_meant(worker, asked.target)
-        ]
-        if not found:
+        meant = [worker for worker in self._state.roster if is_meant(worker, asked.target)]
+        found = [worker for worker in meant if worker.is_ready]
+        if not meant:
             return nobody(asked.target, self._state.roster)
+        if not found:
+            return f"Worker [{meant[0].pid}] is {meant[0].state.value}; only one that serves is replaced."
         for worker in found:
             worker.leaves_because, worker.is_wished_away = asked.by, True
         if asked.client is not None:

@@ -62,7 +62,7 @@ def test_a_worker_that_is_too_heavy_goes_and_one_that_an_operator_names() -> Non
         with Load(("127.0.0.1", server.port)) as load, StatusLog(server) as log:
             done = server.command("recycle", f"pid:{os.getpid()}")
             assert done.returncode == 5, done
-            assert f"No worker serves that is pid {os.getpid()}." in done.stderr
+            assert f"No worker is pid {os.getpid()}; there are " in done.stderr
             done = server.command("recycle", f"pid:{named}")
             assert (done.returncode, done.stdout[:9]) == (0, "Replaced "), done
             assert server.death(named).asked_by.startswith("srvctl recycle")

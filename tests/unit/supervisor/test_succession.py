@@ -26,6 +26,7 @@ from tests.support.scene import (
     RELOADING,
     TERM,
     Scene,
+    booting,
     died,
     exited,
     forked,
@@ -225,6 +226,13 @@ def test_a_wish_that_is_for_nobody_is_refused(target: str) -> None:
     assert scene.tell(RecycleAsked("client", target, client=7)) == []
     assert not scene.replies[7].is_ok
     assert scene.replies[7].message.endswith("there are 1001 (slot 0), 1002 (slot 1).")
+
+
+def test_a_wish_for_a_worker_that_does_not_serve_is_refused() -> None:
+    """It is about to serve, or to go."""
+    scene = booting()
+    scene.tell(RecycleAsked("client", "slot:1", client=7))
+    assert scene.replies[7].message == "Worker [1002] is booting; only one that serves is replaced."
 
 
 def test_a_wish_without_a_client_is_not_answered() -> None:
