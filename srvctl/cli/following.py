@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from srvctl.cli import asking
 from srvctl.cli.report import warn
 from srvctl.cli.values import number
-from srvctl.ipc.control import Done, Request, refusal
+from srvctl.ipc.control import Done, Reason, Request, refusal
 from srvctl.ipc.control_client import Connection, NotReachableError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read(
                     done = feed.read(connection, _for_what_was_missed(request), patience)
         except (KeyboardInterrupt, BrokenPipeError):
             return Done(ok=True)
-        return done or refusal(f"{master} ended the connection before it answered")
+        return done or refusal(f"{master} ended the connection before it answered", reason=Reason.ENDED)
 
 
 def _for_what_was_missed(request: Request) -> Request:

@@ -170,8 +170,9 @@ def _not_for_caretaking(state: Mapping[str, Any]) -> list[int]:
     """Return the descriptors whose other sides would wait for something that never comes."""
     admin = state.get("admin") or {}
     clients = admin.get("clients", {}).get("clients", [])
-    listeners = state.get("generation", {}).get("listeners", [])
-    control = [admin["listener"]] if admin else []
+    console = (state.get("console") or {}).get("listeners", [])
+    listeners = [*state.get("generation", {}).get("listeners", []), *console]
+    control = [admin["listener"]] if admin.get("listener") is not None else []
     return [*control, *(client["fd"] for client in clients), *(listener["fd"] for listener in listeners)]
 
 

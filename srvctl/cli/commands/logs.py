@@ -16,7 +16,7 @@ from srvctl.cli.answer import Answer
 from srvctl.cli.asking import Asked, declare_instance, met
 from srvctl.cli.report import warn
 from srvctl.errors import ExitCode
-from srvctl.ipc.control import Command, Done, Progress, Request, refusal
+from srvctl.ipc.control import Command, Done, Progress, Reason, Request, refusal
 from srvctl.ipc.scoreboard import harmless_lines
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def carry_out(values: Namespace) -> ExitCode:
     if values.follow and (done is None or done.ok):
         warn(f"{master} is gone")
         return ExitCode.OK
-    done = done or refusal(f"{master} ended the connection before it answered")
+    done = done or refusal(f"{master} ended the connection before it answered", reason=Reason.ENDED)
     return ExitCode.OK if done.ok else answer.end(done)
 
 
