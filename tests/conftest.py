@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 _PROCESS_TESTS = Path(__file__).parent / "process"
+
+
+def pytest_configure() -> None:
+    """Obey the keys of a terminal, as a shell's own programs do, also when this runs in the background.
+
+    There a shell has SIGINT ignored, and nohup(1) SIGHUP, and every program that a test starts would inherit
+    that (execve(2)).
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _descriptors() -> dict[int, str]:
