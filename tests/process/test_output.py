@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import psutil
 
@@ -20,14 +21,24 @@ from tests.support.server import ServerProcess
 from tests.support.server_waits import PATIENCE, Lines, wait_gone
 from tests.support.supervised import Supervised
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PRINTING = "tests.support.apps.printing:app"
 SIZE = 3000
 
 
-def follow(command: list[str], printed: Path) -> subprocess.Popen[bytes]:
-    """Have its stdout as a pipe, and its stderr in a file."""
-    with printed.open("wb") as file:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file)
+@contextmanager
+def follow(command: list[str], printed: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Have its stdout as a pipe, and its stderr in a file; it ends with the context at the latest."""
+    with (
+        printed.open("wb") as file,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_lines_of_several_workers_do_not_mix() -> None:
