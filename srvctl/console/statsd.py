@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from srvctl.console.figures import FIGURES, PREFIX, Kind, bounds_of, durations
-from srvctl.console.quantiles import quantile
+from srvctl.ipc.quantiles import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srvctl.cli.screen.figures import compare, quantile
+from srvctl.cli.screen.figures import compare
+from srvctl.ipc.quantiles import quantile
 from srvctl.ipc.scoreboard import BOUNDS, BUCKETS
 
 SECONDS = st.floats(0.00001, 100)
@@ -26,7 +27,7 @@ def counted(values: list[float]) -> list[int]:
 @given(st.lists(SECONDS, min_size=1), PARTS)
 def test_a_quantile_is_in_the_bucket_of_the_true_one(values: list[float], part: float) -> None:
     true = sorted(values)[max(math.ceil(part * len(values)) - 1, 0)]
-    found = quantile(counted(values), BOUNDS, part)
+    found = quantile(part, BOUNDS, counted(values))
     bucket = bisect_left(BOUNDS, true)
     assert found is not None
     if bucket == len(BOUNDS):
@@ -37,7 +38,7 @@ def test_a_quantile_is_in_the_bucket_of_the_true_one(values: list[float], part: 
 
 @given(st.lists(SECONDS, min_size=1), PARTS, PARTS)
 def test_quantiles_rise(values: list[float], one: float, other: float) -> None:
-    low, high = (quantile(counted(values), BOUNDS, part) for part in sorted((one, other)))
+    low, high = (quantile(part, BOUNDS, counted(values)) for part in sorted((one, other)))
     assert low is not None
     assert high is not None
     assert low <= high

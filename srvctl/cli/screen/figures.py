@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.cli.values import amount, items, number, shown, table, workers
+from srvctl.ipc.quantiles import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,31 +122,6 @@ def compare(before: Mapping[str, Any] | None, now: Mapping[str, Any], seconds: f
     )
 
 
-def quantile(counts: Sequence[float], bounds: Sequence[float], part: float) -> float | None:
-    """Return the value that this part of all values does not exceed, as far as buckets tell.
-
-    Within a bucket, values are taken to be spread evenly. Those behind the last bound are taken for it.
-
-    Args:
-        counts: Values in each bucket; one bucket more than bounds.
-        bounds: Upper bounds of the buckets, rising.
-        part: From 0 to 1.
-
-    Returns:
-        None if there are no values.
-    """
-    total = sum(counts)
-    if total <= 0 or not bounds:
-        return None
-    rank, below, lower = part * total, 0.0, 0.0
-    for here, upper in zip(counts, bounds, strict=False):
-        if here > 0 and below + here >= rank:
-            return lower + (upper - lower) * max(rank - below, 0.0) / here
-        below += here
-        lower = upper
-    return bounds[-1]
-
-
 # -- details -------------------------------------------------------------------------------------------
 
 
@@ -202,8 +178,8 @@ def _traffic(before: _Counted, now: _Counted, seconds: float, bounds: Sequence[f
     return Traffic(
         requests=max(now.requests - before.requests, 0.0) / seconds,
         errors=max(now.errors - before.errors, 0.0) / seconds,
-        p50=quantile(new, bounds, _MEDIAN),
-        p99=quantile(new, bounds, _HIGH),
+        p50=quantile(_MEDIAN, bounds, new),
+        p99=quantile(_HIGH, bounds, new),
     )
 
 

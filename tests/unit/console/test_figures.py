@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 
 from srvctl.console.exposition import Figures, exposition
 from srvctl.console.figures import DURATIONS, FIGURES
-from srvctl.console.quantiles import quantile
 from srvctl.console.statsd import MOST_BYTES, Changes, datagrams
+from srvctl.ipc.quantiles import quantile
 from srvctl.ipc.scoreboard import BOUNDS
 from tests.support.console import metrics, totals, worker
 
