@@ -29,9 +29,8 @@ def add_servers(
 ) -> None:
     """Add ``--servers``, which takes names of this table."""
     names = ",".join(server.name for server in default)
-    parser.add_argument(
-        "--servers", type=_servers_of(table), default=default, help=f"names, with commas (default {names})"
-    )
+    about = f"names, with commas (default {names})"
+    parser.add_argument("--servers", type=_servers_of(table), default=default, help=about)
 
 
 def _servers_of(table: Mapping[str, Server]) -> Callable[[str], list[Server]]:

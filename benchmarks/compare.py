@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import certificate, usage
-from benchmarks.errors import BenchmarkError, WrkMissingError
+from benchmarks.errors import BenchmarkError, ToolMissingError
 from benchmarks.machine import busy_seconds, facts
 from benchmarks.processes import ServerProcess, free_port, pinned, uninterrupted
 from benchmarks.results import Comparison, Footprint, Plan, Round, ServerResult
@@ -146,7 +146,7 @@ class _Field:
             self._driver.check(process.port, self._paths[name])
             done = self._loaded(process, number, seconds, self._paths[name])
             process.raise_if_gone()
-        except WrkMissingError:
+        except ToolMissingError:
             raise
         except BenchmarkError as error:
             self._leave_out(name, f"failed in its {label}: {process.exit_reason() or error}")

@@ -1,7 +1,9 @@
 """What can go wrong in a benchmark, as whole sentences.
 
 BenchmarkError
-├── WrkMissingError    the load generator is not installed     ends the run, exit 2
+├── ToolMissingError   a load generator is not installed       ends the run, exit 2
+│   ├── WrkMissingError
+│   └── H2loadMissingError
 ├── WrkError           one run of it gave no usable figures    leaves the server out
 ├── NoMessagesError    no WebSocket message was answered      leaves the server out
 ├── NotStartedError    a server did not come up                leaves the server out
@@ -16,12 +18,20 @@ class BenchmarkError(Exception):
     """Base of every error a benchmark reports in one line instead of a traceback."""
 
 
-class WrkMissingError(BenchmarkError):
-    """``wrk`` is not on the PATH."""
+class ToolMissingError(BenchmarkError):
+    """A program that makes load is not on the PATH."""
+
+
+class WrkMissingError(ToolMissingError):
+    """``wrk`` is not."""
+
+
+class H2loadMissingError(ToolMissingError):
+    """``h2load`` and ``nghttp``, which come together, are not."""
 
 
 class WrkError(BenchmarkError):
-    """A run of ``wrk`` failed or printed no figures."""
+    """A run of ``wrk`` or ``h2load`` failed or printed no figures."""
 
 
 class NoMessagesError(BenchmarkError):

@@ -45,7 +45,7 @@ class HttpDriver:
 
     @contextmanager
     def session(self, port: int, path: str | None) -> Iterator[Callable[[float], Load]]:
-        """Yield what runs wrk."""
+        """Yield what loads the server for some seconds."""
         yield partial(self._run, port, path)
 
     def _run(self, port: int, path: str | None, seconds: float) -> Load:
@@ -58,5 +58,6 @@ class HttpDriver:
             load,
             requests=load.requests + probe.requests,  # the server's CPU was used for these, too
             p50_ms=probe.percentile_ms(50),
+            p90_ms=probe.percentile_ms(90),
             p99_ms=probe.percentile_ms(99),
         )

@@ -52,6 +52,7 @@ class Load:
     p99_ms: float | None
     p999_ms: float | None
     errors: Errors
+    p90_ms: float | None = None
 
 
 class Driver(Protocol):

@@ -12,7 +12,8 @@ def facts() -> dict[str, str]:
     return {
         "processor": _processor(),
         "CPUs": str(len(os.sched_getaffinity(0))),
-        "kernel": f"{platform.system()} {platform.release()}",
+        # What a distributor or a host calls its build says nothing to others.
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
     }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks import usage
 from benchmarks.check import check
-from benchmarks.errors import BenchmarkError, WrkMissingError, WrongAnswerError
+from benchmarks.errors import BenchmarkError, ToolMissingError, WrongAnswerError
 from benchmarks.processes import ServerProcess, free_port
 from benchmarks.tables import aligned
 from benchmarks.workloads import WORKLOADS
@@ -75,7 +75,7 @@ def measure(
             continue
         try:
             results.append(_measure(server, connections, requests, progress))
-        except WrkMissingError:
+        except ToolMissingError:
             raise
         except (BenchmarkError, OSError) as error:
             left_out[server.name] = str(error)

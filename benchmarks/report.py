@@ -48,7 +48,10 @@ class Summary:
     requests_per_second: Spread | None
     cpu_us_per_request: Spread | None
     cpu_ratio: Spread | None
+    p50_ms: Spread | None
+    p90_ms: Spread | None
     p99_ms: Spread | None
+    p999_ms: Spread | None
     p99_ratio: Spread | None
     megabytes_per_second: Spread | None
 
@@ -62,7 +65,10 @@ def summarise(comparison: Comparison) -> dict[str, Summary]:
             requests_per_second=Spread.of(each.requests_per_second for each in result.rounds),
             cpu_us_per_request=Spread.of(each.cpu_us_per_request for each in result.rounds),
             cpu_ratio=Spread.of(ratios(base, result)),
+            p50_ms=Spread.of(each.load.p50_ms for each in result.rounds),
+            p90_ms=Spread.of(each.load.p90_ms for each in result.rounds),
             p99_ms=Spread.of(each.load.p99_ms for each in result.rounds),
+            p999_ms=Spread.of(each.load.p999_ms for each in result.rounds),
             p99_ratio=Spread.of(ratios(base, result, _p99)),
             megabytes_per_second=Spread.of(each.megabytes_per_second for each in result.rounds),
         )

@@ -40,6 +40,8 @@ class Server:
         patience: Lets connections idle for long.
         is_fixed: It runs no application, and says hello whatever it is asked.
         is_restless: It takes CPU when nothing is asked of it, so it is stopped while others are measured.
+        http2: Has it speak HTTP/2 without TLS to clients that begin with it; None if it cannot.
+        http2_companion: Where it has that from, if not from itself.
         path: What to ask it for instead of the workload's path.
         beside: The name of another in the same comparison that it is to be compared with.
     """
@@ -54,6 +56,8 @@ class Server:
     patience: tuple[str, ...] = ()
     is_fixed: bool = False
     is_restless: bool = False
+    http2: tuple[str, ...] | None = None
+    http2_companion: str | None = None
     path: str | None = None
     beside: str | None = None
 
@@ -70,7 +74,15 @@ class Server:
         """Return whether it can take part."""
         if workload.is_tls and not self.tls:
             return False
+        if workload.is_http2:
+            return self.http2 is not None
         return not self.is_fixed or workload.is_hello
+
+    def speaking_http2(self) -> Server:
+        """Return it as it takes part where HTTP/2 is spoken."""
+        companions = (self.http2_companion,) if self.http2_companion else ()
+        others = tuple(name for name in self.companions if name == "uvloop")
+        return replace(self, arguments=self.arguments + (self.http2 or ()), companions=others + companions)
 
     def as_role(self, role: Role) -> Server:
         """Return it as a comparison of its own features needs it."""
@@ -117,6 +129,32 @@ _SRVCTL = Server(
     loud=("--access-log",),
     tls=_UVICORNS_TLS,
     patience=("--timeout-keep-alive", "600"),
+    http2=("--http2",),
+)
+_UVICORN = Server(
+    "uvicorn",
+    "uvicorn",
+    _arguments("uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http httptools"),
+    companions=("uvloop", "httptools"),
+    quiet=("--no-access-log",),
+    loud=("--access-log",),
+    tls=_UVICORNS_TLS,
+    patience=("--timeout-keep-alive", "600"),
+    http2=("--http", "zttp", "--http2"),  # of two the last one counts
+    http2_companion="zttp",
+)
+_GUNICORN = Server(
+    "gunicorn",
+    "gunicorn",
+    # The control socket would be written to the user's home. Access log is off unless a file is named.
+    _arguments(
+        "gunicorn {app} --bind 127.0.0.1:{port} --worker-class asgi --workers 1 --asgi-loop uvloop"
+        " --no-control-socket"
+    ),
+    companions=("uvloop", "gunicorn_h1c"),
+    loud=("--access-logfile", "-"),
+    tls=_UNIX_TLS,
+    patience=("--keep-alive", "600"),
 )
 
 _ALL = (
@@ -126,45 +164,46 @@ _ALL = (
         name="srvctl-h11",
         arguments=(*_SRVCTL.arguments, "--http", "h11"),
         companions=("uvloop", "h11"),
+        http2=None,
     ),
-    Server(
-        "uvicorn",
-        "uvicorn",
-        _arguments("uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http httptools"),
-        companions=("uvloop", "httptools"),
-        quiet=("--no-access-log",),
-        loud=("--access-log",),
-        tls=_UVICORNS_TLS,
-        patience=("--timeout-keep-alive", "600"),
+    _UVICORN,
+    replace(
+        _UVICORN,
+        name="uvicorn-h11",
+        arguments=(*_UVICORN.arguments, "--http", "h11"),
+        companions=("uvloop", "h11"),
+        patience=(),  # memory is measured of one of them
+        http2=None,
     ),
     Server(
         "granian",
         "granian",
         _arguments("granian {app} --host 127.0.0.1 --port {port} --interface asgi --workers 1 --loop uvloop"),
         companions=("uvloop",),
+        patience=("--http1-header-read-timeout", "60000", "--backpressure", "20000"),
+        http2=(),
         quiet=("--no-access-log",),
         loud=("--access-log",),
         tls=_arguments("--ssl-certificate {certfile} --ssl-keyfile {keyfile}"),
     ),
-    Server(
-        "gunicorn",
-        "gunicorn",
-        # The control socket would be written to the user's home. Access log is off unless a file is named.
-        _arguments(
-            "gunicorn {app} --bind 127.0.0.1:{port} --worker-class asgi --workers 1 --asgi-loop uvloop"
-            " --no-control-socket"
-        ),
-        companions=("uvloop", "gunicorn_h1c"),
-        loud=("--access-logfile", "-"),
-        tls=_UNIX_TLS,
+    _GUNICORN,
+    replace(
+        _GUNICORN,
+        name="gunicorn-uvicorn",
+        arguments=(*_GUNICORN.arguments, "--worker-class", "uvicorn.workers.UvicornWorker"),
+        companions=("uvicorn", "uvloop", "httptools"),
+        patience=(),
     ),
     Server(
         "hypercorn",
         "hypercorn",
         _arguments("hypercorn {app} --bind 127.0.0.1:{port} --worker-class uvloop --workers 1"),
         companions=("uvloop", "h11"),
+        http2=(),
+        http2_companion="h2",
         loud=("--access-logfile", "-"),
         tls=_UNIX_TLS,
+        patience=("--keep-alive", "600"),
     ),
     Server(
         "fastpysgi",
@@ -183,6 +222,7 @@ SERVERS: Mapping[str, Server] = MappingProxyType({server.name: server for server
 def contestants(workload: Workload, servers: Sequence[Server]) -> list[Server]:
     """Return who takes part: the servers that can, or the roles that the workload gives them."""
     if not workload.roles:
-        return [server for server in servers if server.can_run(workload)]
+        able = [server for server in servers if server.can_run(workload)]
+        return [server.speaking_http2() for server in able] if workload.is_http2 else able
     chosen = {server.name: server for server in servers}
     return [chosen[role.server].as_role(role) for role in workload.roles if role.server in chosen]

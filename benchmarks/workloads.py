@@ -47,9 +47,10 @@ class Workload:
         method: Method of the request.
         body_size: Bytes of the request's body, all ``x``; 0 for no body.
         headers: Request headers beside ``Host`` and ``Content-Length``.
-        pipeline: Requests sent in one write before their answers are awaited.
+        pipeline: Requests sent in one write before their answers are awaited; over HTTP/2, streams at once.
         connections: Open at once, unless told otherwise.
         is_tls: It is spoken over TLS.
+        is_http2: It is spoken over HTTP/2, without TLS, as the first thing (RFC 9113 section 3.3).
         is_unique: Every request has a header field whose value was never there before.
         roles: Who takes part, if not all servers alike.
         baseline: The contestant all others are compared with.
@@ -66,6 +67,7 @@ class Workload:
     pipeline: int = 1
     connections: int = 64
     is_tls: bool = False
+    is_http2: bool = False
     is_unique: bool = False
     roles: tuple[Role, ...] = ()
     baseline: str = "uvicorn"
@@ -73,7 +75,7 @@ class Workload:
     @property
     def is_hello(self) -> bool:
         """Whether a server that says hello to everything gives the right answer."""
-        return self.answer == HELLO and not self.roles and not self.is_tls
+        return self.answer == HELLO and not self.roles and not self.is_tls and not self.is_http2
 
 
 _FILE = bytes(range(256)) * 31_250  #: what apps/files.py serves, which makes its file when it is imported
@@ -140,6 +142,22 @@ _ALL = (
         app="benchmarks.apps:hello",
         answer=HELLO,
         is_tls=True,
+    ),
+    Workload(
+        "http2",
+        about="hello over HTTP/2 without TLS, one stream at a time on each connection",
+        app="benchmarks.apps:hello",
+        answer=HELLO,
+        is_http2=True,
+    ),
+    Workload(
+        "http2-streams",
+        about="hello over HTTP/2 without TLS, 16 streams at once on each connection",
+        app="benchmarks.apps:hello",
+        answer=HELLO,
+        pipeline=16,
+        connections=8,
+        is_http2=True,
     ),
     Workload(
         "file8m",

@@ -99,7 +99,9 @@ def parse(output: str, *, pipelined: bool = False) -> Load:
         raise WrkError(f"wrk printed no figures: {output.strip() or 'nothing at all'}")
     figures = json.loads(line)
     errors = Errors(**figures["errors"])
-    p50, p99, p999 = (None if pipelined else figures[name] / 1000 for name in ("p50_us", "p99_us", "p999_us"))
+    p50, p90, p99, p999 = (
+        None if pipelined else figures[name] / 1000 for name in ("p50_us", "p90_us", "p99_us", "p999_us")
+    )
     if not figures["requests"]:
         raise WrkError(f"wrk finished no request; its errors: {errors}.")
     return Load(
@@ -110,4 +112,5 @@ def parse(output: str, *, pipelined: bool = False) -> Load:
         p99_ms=p99,
         p999_ms=p999,
         errors=errors,
+        p90_ms=p90,
     )

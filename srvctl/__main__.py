@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Final
 
@@ -13,6 +14,8 @@ from srvctl.logs.streams import flush
 
 #: `srvctl.supervisor.handover.VARIABLE`, which is not loaded for its sake.
 HANDOVER: Final = "SRVCTL_HANDOVER"
+#: `srvctl.supervisor.provenance.VARIABLE`, likewise.
+STARTED: Final = "SRVCTL_STARTED"
 #: First words with which srvctl tells of itself, and which end the command line, as with all programs.
 _ABOUT_ITSELF: Final = frozenset({"-h", "--help", "--version"})
 
@@ -35,14 +38,30 @@ def _run(argv: list[str]) -> int:
         from srvctl.cli.successor import succeed  # noqa: PLC0415 - an upgrade of a master that runs
 
         return succeed(argv, task)
+    # The master takes both out of the environment. `srvctl start` learns by itself what has happened.
+    told = "" if STARTED in os.environ else os.environ.get("NOTIFY_SOCKET", "")
+    try:
+        return _serve(argv)
+    except (SrvctlError, SystemExit) as error:
+        if told:
+            from srvctl.cli.start_failure import tell  # noqa: PLC0415 - where it is needed
+
+            tell(told, error)
+        raise
+
+
+def _serve(argv: list[str]) -> int:
     from srvctl.cli.resolver import reread, resolve  # noqa: PLC0415 - other commands do not need it
     from srvctl.cli.warming import Meanwhile  # noqa: PLC0415 - as above
 
-    with Meanwhile(argv) as meanwhile:
-        service = resolve(argv, meanwhile.begin)
-        from srvctl.launch import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
+    try:
+        with Meanwhile(argv) as meanwhile:
+            service = resolve(argv, meanwhile.begin, holds_stops_back=True)
+            from srvctl.launch import serve  # noqa: PLC0415 - after the fork, so that the child does not carry it
 
-        return serve(service, lambda: reread(argv), meanwhile.warm)
+            return serve(service, lambda: reread(argv), meanwhile.warm)
+    finally:  # where nobody was there to let them through
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 
 
 def _other(argv: list[str]) -> int:

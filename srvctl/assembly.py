@@ -41,11 +41,14 @@ from srvctl.supervisor.generations import Generation, Generations
 from srvctl.supervisor.ledger import Ledger
 from srvctl.supervisor.master import Master
 from srvctl.supervisor.meeting_place import remove_place
+from srvctl.supervisor.memory_use import MemoryUse
+from srvctl.supervisor.notices import Manager
 from srvctl.supervisor.obituaries import Obituaries
 from srvctl.supervisor.oom import OomWatch
 from srvctl.supervisor.output.destinations import check, resolved
 from srvctl.supervisor.policy import policy_of
 from srvctl.supervisor.poller import Poller
+from srvctl.supervisor.programs.hands import ProgramHands
 from srvctl.supervisor.rereading import Rereading
 from srvctl.supervisor.spawn import fork_child
 from srvctl.supervisor.tally import Tally
@@ -64,11 +67,14 @@ if TYPE_CHECKING:
     from srvctl.supervisor.births import FirstMold, Place
     from srvctl.supervisor.console import Start
     from srvctl.supervisor.events import Event
-    from srvctl.supervisor.listeners import Listeners
+    from srvctl.supervisor.fd_store import FdStore
+    from srvctl.supervisor.inherited import Inherited
+    from srvctl.supervisor.listeners import Listener, Listeners
     from srvctl.supervisor.output.output import Output
     from srvctl.supervisor.output.printed import Pipes
     from srvctl.supervisor.pidfile import PidFile
     from srvctl.supervisor.signals import SignalInbox
+    from srvctl.systemd import Notifier
     from srvctl.worker.main import Outfit
 
 logger = logging.getLogger("srvctl.error")
@@ -87,6 +93,7 @@ class Assembly:
         pid_file: PidFile | None,
         belongings: Belongings,
         output: Output,
+        fd_store: FdStore,
     ) -> None:
         self._settings = service.settings
         self._instance = service.instance
@@ -97,11 +104,15 @@ class Assembly:
         self._belongings = belongings
         self._pid = os.getpid()
         self._poller = Poller(inbox)
+        self._poller.add_clock(belongings.notifier)
         self._outlives_terminal = inbox.is_to_outlive_terminal
         self._output = output
         output.attach(self._poller)
         self._poller.answers[signal.SIGUSR1] = self._reopen_logs
         self._staff = Staff(output)
+        self._programs = ProgramHands(self._poller, lambda: self._generations, output, self._leave_master)
+        self._fd_store = fd_store
+        self._poller.add_clock(fd_store)
         self._oom = OomWatch()
         self._tally = Tally()
         self._feeds = {Command.EVENTS: Feed(_EVENTS_KEPT), Command.LOGS: output.feed}
@@ -111,25 +122,38 @@ class Assembly:
             belongings.program, self._poller, inbox, self._export, lambda: self._fleet.state.policy.boot
         )
 
-    def start(self, listeners: Listeners, first_mold: FirstMold | None, warm: Warm | None = None) -> int:
+    def start(
+        self,
+        listeners: Listeners,
+        passed: Mapping[str, tuple[Listener, ...]],
+        inherited: Inherited,
+        first_mold: FirstMold | None,
+        warm: Warm | None = None,
+    ) -> int:
         """Serve; return the exit code.
 
         Args:
             listeners: What to listen on.
+            passed: What is listened on for programs, by their names.
+            inherited: What the console may listen on instead of opening it.
             first_mold: The mold of the first generation, if there is one already.
             warm: In development, a process that has imported what every worker needs.
         """
         self._first_mold = first_mold
-        self._generations = Generations(Generation(1, self._settings, tuple(listeners)))
-        self._fleet = Fleet(policy_of(self._settings, _count(self._settings)), random.random)
+        self._generations = Generations(Generation(1, self._settings, tuple(listeners), passed))
+        policy = policy_of(self._settings, _count(self._settings))
+        self._fleet = Fleet(policy, random.random, manager_of(self._belongings.notifier))
         with self._tidied_up():
             for warning in listeners.warnings:
                 logger.warning(warning)
             self._open_control_socket()
             logger.info("Started master process [%d]", self._pid)
             if is_wanted(self._settings):
-                self._console = new_console(self._settings, listeners, *self._for_console())
+                self._console = new_console(self._settings, listeners, inherited, *self._for_console())
                 self._console.begin()  # when it is known, and so abandoned in the child
+            for warning in inherited.unused():
+                logger.warning(warning)
+            self._have_sockets_kept()
             if self._settings.reload.enabled:
                 self._develop(warm)
             return int(self._master().run())
@@ -140,10 +164,11 @@ class Assembly:
         Raises:
             Exception: It cannot be done.
         """
-        self._fleet = restored_fleet(self._settings, state)
+        self._fleet = restored_fleet(self._settings, state, manager_of(self._belongings.notifier))
         self._generations = Generations.inherit(state["generation"], self._settings)
         self._output.inherit(state.get("output"))
         self._staff.inherit(state["staff"], self._poller)
+        self._programs.inherit(state.get("programs", []))
         if state["admin"] is not None:
             self._admin = Admin.inherit(
                 state["admin"],
@@ -183,6 +208,7 @@ class Assembly:
                 self._developing.close()
             if self._console is not None:
                 self._console.close()
+            self._programs.close()
             self._output.end()
             self._poller.close()
             if self._admin is not None:
@@ -212,10 +238,12 @@ class Assembly:
             "count": self._fleet.state.policy.count,
             "generation": self._generations.export(),
             "staff": self._staff.export(),
+            "programs": self._programs.export(),
             "output": self._output.export(),
             "admin": self._admin.state() if self._admin is not None else None,
             "console": self._console.export() if self._console is not None else None,
             "pid_file": [str(pid_file.path), pid_file.fd] if pid_file is not None else None,
+            "fd_store": self._fd_store.export(),
             "oom": self._oom.seen,
             "tally": self._tally.export(),
             "fleet": self._fleet.export(),
@@ -228,6 +256,7 @@ class Assembly:
             *self._belongings.fds(),
             *(listener.socket.fileno() for listener in self._generations),
             *self._staff.fds(),
+            *self._programs.fds(),
             *self._output.fds(),
             *(self._admin.fds() if self._admin is not None else ()),
             *(self._console.fds() if self._console is not None else ()),
@@ -257,7 +286,7 @@ class Assembly:
         return {
             "config": self._instance.config,
             "app": self._settings.app.target,
-            "binds": [listener.url for listener in self._generations],
+            "binds": [listener.url for listener in self._generations.accepted.listeners],
             "started": self._belongings.started,
         }
 
@@ -291,6 +320,7 @@ class Assembly:
         return Effects(
             staff=self._staff,
             births=Births(self._poller, self._staff, self._generations, lives),
+            programs=self._programs,
             generations=self._generations,
             rereading=Rereading(
                 self._poller, self._generations, self._read_again, _count, self._leave_master
@@ -302,6 +332,7 @@ class Assembly:
                 are_for_people=self._settings.reload.enabled,
             ),
             tally=self._tally,
+            memory=MemoryUse(),
             lost_lines=lambda: self._output.lost,
             notifier=self._belongings.notifier,
             logger=logger,
@@ -320,9 +351,15 @@ class Assembly:
         except ConfigError as error:  # a moment ago it could be opened
             logger.error("%s", error)  # noqa: TRY400 - the traceback would be our own
         self._settings = generation.settings
+        self._have_sockets_kept()
         self._renew_files()
         if self._admin is not None:
             self._admin.describe(self._about())
+
+    def _have_sockets_kept(self) -> None:
+        """Have the service manager keep what is listened on, for whomever."""
+        of_console = self._console.listeners if self._console is not None else ()
+        self._fd_store.keep([*self._generations.accepted, *of_console])
 
     def _renew_files(self) -> None:
         """Put back the pid file and the control socket, where somebody has tidied them away."""
@@ -355,6 +392,8 @@ class Assembly:
     def _note_news(self) -> None:
         for happening in self._chronicle.news(self._fleet.state):
             self._happened(happening)
+        while error := self._belongings.notifier.take_error():
+            logger.warning("%s", error)
 
     def _happened(self, happening: Mapping[str, Any]) -> None:
         self._feeds[Command.EVENTS].push({"at": round(time.time(), 3), **happening})
@@ -392,6 +431,7 @@ class Assembly:
         self._output.abandon()
         self._poller.close()
         self._staff.abandon()
+        self._programs.abandon()
         self._upgrading.abandon()
         if self._developing is not None:
             self._developing.abandon()
@@ -428,6 +468,7 @@ class Assembly:
             generation=generation.number,
             master=self._pid,
             lifeline=self._belongings.lifeline.end,
+            shares=self._belongings.shares,
         )
 
     def _be_worker(self, generation: Generation, place: Place) -> int:
@@ -449,13 +490,18 @@ class Assembly:
         return Molding(outfit).live(channel)
 
 
-def restored_fleet(settings: Settings, state: Mapping[str, Any]) -> Fleet:
+def manager_of(notifier: Notifier) -> Manager:
+    """Return what the fleet has to know of the service manager."""
+    return Manager(listens=notifier.is_kept_posted, watchdog=notifier.watchdog)
+
+
+def restored_fleet(settings: Settings, state: Mapping[str, Any], manager: Manager | None = None) -> Fleet:
     """Return the fleet that another program has left.
 
     Raises:
         Exception: It cannot be understood.
     """
-    return Fleet.restore(state["fleet"], policy_of(settings, state["count"]), random.random)
+    return Fleet.restore(state["fleet"], policy_of(settings, state["count"]), random.random, manager)
 
 
 def _count(settings: Settings) -> int:

@@ -80,7 +80,8 @@ class Developing:
         if warm is None:
             return None
         arguments = [generation.settings, self._belongings.place, generation.number, os.getpid()]
-        own = [self._belongings.lifeline.end, place.channel.fileno(), place.board]
+        belongings = self._belongings
+        own = [belongings.lifeline.end, belongings.shares, place.channel.fileno(), place.board]
         listeners = [listener.socket.fileno() for listener in generation.listeners]
         try:
             warm.become(

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from srvctl.ipc import naming
 from srvctl.ipc.naming import name_process
-from srvctl.settings.binds import binds_of
+from srvctl.settings.binds import all_binds, binds_of
 from srvctl.settings.development import for_development
 from srvctl.settings.log_setup import captures, configure_logs
 from srvctl.supervisor.belongings import Belongings
 from srvctl.supervisor.births import FirstMold
+from srvctl.supervisor.fd_store import FdStore
+from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.output.destinations import resolved
 from srvctl.supervisor.output.output import Output
+from srvctl.supervisor.parentage import objection, parent
 from srvctl.supervisor.pidfile import PidFile
+from srvctl.supervisor.programs.passed import Wanted
+from srvctl.supervisor.provenance import START
 from srvctl.supervisor.signals import SignalInbox
 from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.subreaper import become_subreaper
@@ -63,6 +68,7 @@ def serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | N
 def _serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | None, output: Output) -> int:
     settings = service.settings
     inbox = SignalInbox()  # before anything else: from here on a signal is never lost and never fatal
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))  # held back by `resolve`
     become_subreaper()
     name_process(naming.MASTER)
     pid_file = PidFile.take(settings.server.pid_file) if settings.server.pid_file is not None else None
@@ -70,7 +76,16 @@ def _serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | 
         logger.warning("%s", pid_file.warning)
     try:
         belongings = Belongings.fresh(os.environ, for_others=_have_workers_another_user(settings))
-        listeners = open_listeners(binds_of(settings.server), settings.server.backlog, os.environ)
+        if belongings.started != START and (warning := objection(parent())):
+            logger.warning("%s", warning)
+        inherited = Inherited.from_environ(os.environ)
+        fd_store = FdStore.from_environ(belongings.notifier, os.environ, inherited.stored.names)
+        inherited.stored.give_up_others(all_binds(settings))
+        programs = Wanted(settings)
+        opened = open_listeners(
+            [*binds_of(settings.server), *programs.missing], settings.server.backlog, inherited
+        )
+        listeners, passed = programs.put_together(opened)
         if settings.tls.certfile is not None:
             listeners.speak_tls()
         spare = warm if settings.reload.enabled else None
@@ -79,8 +94,8 @@ def _serve(service: Service, reread: Callable[[], Settings | str], warm: Warm | 
             mold = _begin_mold(settings, listeners, belongings, warm, output)
         from srvctl.assembly import Assembly  # noqa: PLC0415 - loads while the mold imports the application
 
-        assembly = Assembly(service, reread, inbox, pid_file, belongings, output)
-        return assembly.start(listeners, mold, spare)
+        assembly = Assembly(service, reread, inbox, pid_file, belongings, output, fd_store)
+        return assembly.start(listeners, passed, inherited, mold, spare)
     finally:
         if pid_file is not None:
             pid_file.release()
@@ -123,7 +138,9 @@ def go_on(
     pid_file = PidFile.inherit(*state["pid_file"]) if state["pid_file"] is not None else None
     from srvctl.assembly import Assembly  # noqa: PLC0415 - as in `serve`
 
-    instance = Assembly(service, reread, inbox, pid_file, Belongings.inherit(state), output)
+    belongings = Belongings.inherit(state)
+    fd_store = FdStore.inherit(belongings.notifier, state.get("fd_store"))
+    instance = Assembly(service, reread, inbox, pid_file, belongings, output, fd_store)
     supervise = instance.go_on(state, first)
 
     def run() -> int:
@@ -153,7 +170,7 @@ def _begin_mold(
             if pipes is not None:
                 undo.callback(pipes.close)
             prints = pipes.writing if pipes is not None else ()
-            own = [belongings.lifeline.end, *prints]
+            own = [belongings.lifeline.end, belongings.shares, *prints]
             warm.become(
                 "srvctl.worker.warmed:live",
                 [settings, belongings.place, 1, os.getpid(), dict(os.environ)],

@@ -1,63 +1,109 @@
-"""What systemd and a service tell each other: sd_notify(3) datagrams out, sd_listen_fds(3) variables in.
+"""What a service tells systemd: the datagrams of sd_notify(3).
 
-Owns the words of both protocols. Knows nothing of workers or settings, opens no listening socket and
-never raises because systemd does not listen: a service manager that went deaf must not stop a server.
-Both halves take the variables out of the environment they are given, so that no child inherits them.
+Owns the words of the protocol; `asked_of_service` reads where they go. Knows nothing of workers or settings
+and never raises because systemd does not listen: a service manager that went deaf must not stop a server.
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import socket
+import time
+from array import array
 from typing import TYPE_CHECKING, Final
 
-from srvctl.errors import BindError
+from srvctl.asked_of_service import asked_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import MutableMapping, Sequence
 
-FIRST_PASSED_FD: Final = 3  # SD_LISTEN_FDS_START
-_MOST_PASSED_FDS: Final = 2**20
-#: sd_listen_fds_with_names(3): the name of a descriptor passed without LISTEN_FDNAMES.
-_NO_NAME: Final = "unknown"
 #: systemd drops a datagram longer than PIPE_BUF, 4096 bytes; a status line is cut well below.
 _LONGEST_STATUS: Final = 2048
+#: Seconds until what systemd had no room for is sent again, and how much of that is remembered.
+_RETRY_AFTER: Final = 0.1
+_MOST_LATE: Final = 16
+_FULL: Final = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+#: What connect(2) and send(2) mean by it, of the socket that NOTIFY_SOCKET names.
+_HINTS: Final = {
+    errno.ENOENT: ", so NOTIFY_SOCKET names nothing",
+    errno.ECONNREFUSED: ", so NOTIFY_SOCKET names no socket, or one that nobody reads",
+    errno.EACCES: ", so this user may not write to what NOTIFY_SOCKET names",
+    errno.EPROTOTYPE: ", so NOTIFY_SOCKET names a socket that takes no datagrams",
+}
 
 
 class Notifier:
     """Tells systemd how the service is; does nothing when nobody asked to be told.
 
-    Each notification returns False when it was lost: READY=1 is worth another try, a status line is not.
+    Each notification returns False when it was lost. Where systemd's queue is full, what it must not miss is
+    sent again a moment later: the notifier is a clock of the poller.
+
+    Args:
+        address: Where to; empty makes every method a no-op.
+        watchdog: Seconds after which the service is taken for dead unless it is fed; 0 for never.
+        until_ready: Whoever asked goes away once the service is ready, as ``srvctl start`` does.
+        introduces: Name this process in the first notification.
+        mistakes: Sentences for `take_error`, to begin with.
     """
 
-    __slots__ = ("_address", "_error", "_socket", "_was_reported")
+    __slots__ = (
+        "_address",
+        "_errors",
+        "_has_failed",
+        "_introduction",
+        "_late",
+        "_retry_at",
+        "_socket",
+        "_until_ready",
+        "watchdog",
+    )
 
-    def __init__(self, address: bytes) -> None:
-        """Open a sending socket; an empty address makes every method a no-op."""
+    def __init__(
+        self,
+        address: bytes,
+        watchdog: float = 0.0,
+        *,
+        until_ready: bool = False,
+        introduces: bool = False,
+        mistakes: Sequence[str] = (),
+    ) -> None:
+        self.watchdog = watchdog
         self._address = address
-        self._error = ""
-        self._was_reported = False
+        self._errors = list(mistakes)
+        self._has_failed = False
+        self._introduction = (f"MAINPID={os.getpid()}",) if introduces else ()
+        self._late: list[bytes] = []  #: what systemd had no room for, oldest first
+        self._retry_at: float | None = None
+        self._until_ready = until_ready
         self._socket: socket.socket | None = None
         if address:
             try:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self._socket.setblocking(False)
             except OSError as error:  # no descriptor left; the server has worse problems than this one
-                self._error = f"Cannot notify systemd: {error.strerror}."
+                self._fail(f"Cannot notify systemd: {error.strerror}.")
 
     @classmethod
-    def from_environ(cls, environ: MutableMapping[str, str]) -> Notifier:
-        """Return the notifier that NOTIFY_SOCKET asks for, and remove what only the master may answer.
+    def from_environ(
+        cls, environ: MutableMapping[str, str], pid: int | None = None, *, until_ready: bool = False
+    ) -> Notifier:
+        """Return the notifier that the environment asks for, and remove what only the master may answer.
 
-        A path and an abstract name (``@``) are understood; another address, such as vsock, is ignored.
+        Args:
+            environ: The environment to read and to clean.
+            pid: The process that is asked; by default this one.
+            until_ready: As for a notifier; then there is no watchdog either.
         """
-        environ.pop("WATCHDOG_USEC", None)
-        environ.pop("WATCHDOG_PID", None)
-        address = os.fsencode(environ.pop("NOTIFY_SOCKET", ""))
-        if address.startswith(b"@"):
-            return cls(b"\0" + address[1:])
-        return cls(address if address.startswith(b"/") else b"")
+        asked = asked_of(environ, os.getpid() if pid is None else pid)
+        if until_ready:
+            return cls(asked.address, until_ready=True)
+        return cls(asked.address, asked.watchdog, mistakes=asked.mistakes)
+
+    @classmethod
+    def inherit(cls, address: bytes, watchdog: float) -> Notifier:
+        """Return the notifier of a program that goes on as another one, in the same process."""
+        return cls(address, watchdog, introduces=True)
 
     @property
     def address(self) -> bytes:
@@ -69,31 +115,70 @@ class Notifier:
         """Whether there is an address to send to."""
         return bool(self._address)
 
-    def ready(self, status: str) -> bool:
-        """Say that startup, or the reload announced before, is finished."""
-        return self._send("READY=1", _status(status))
+    @property
+    def is_kept_posted(self) -> bool:
+        """Whether somebody wants to hear of the service as long as it lives."""
+        return self.enabled and not self._until_ready
+
+    def ready(self, status: str, *, feeds: bool = False) -> bool:
+        """Say that startup, or the reload announced before, is finished.
+
+        Args:
+            status: The line that ``systemctl status`` shows.
+            feeds: Feed the watchdog in the same datagram: from READY on systemd counts.
+        """
+        food = ("WATCHDOG=1",) if feeds and self.watchdog else ()
+        was_sent = self._send("READY=1", _status(status), *food, is_vital=True)
+        if was_sent and self._until_ready and not self._late:
+            self.close()
+        return was_sent
 
     def reloading(self, monotonic_usec: int) -> bool:
         """Say that a reload began, at this time of CLOCK_MONOTONIC; `ready` ends it.
 
         Both fields go in one datagram, as Type=notify-reload demands.
         """
-        return self._send("RELOADING=1", f"MONOTONIC_USEC={monotonic_usec}")
+        return self._send("RELOADING=1", f"MONOTONIC_USEC={monotonic_usec}", is_vital=True)
 
     def stopping(self, status: str) -> bool:
         """Say that the service is shutting down."""
-        return self._send("STOPPING=1", _status(status))
+        return self._send("STOPPING=1", _status(status), is_vital=True)
+
+    def failed(self, status: str, error: int = 0) -> bool:
+        """Say why the service ends without having been ready.
+
+        Args:
+            status: Why.
+            error: The errno(3) of it; 0 where there is none.
+        """
+        return self._send(_status(status), *([f"ERRNO={error}"] if error else []))
 
     def status(self, text: str) -> bool:
         """Set the line that ``systemctl status`` shows."""
-        return self._send(_status(text))
+        return self._until_ready or self._send(_status(text))
+
+    def feed(self) -> bool:
+        """Say that all is well, for WatchdogSec=."""
+        return self._send("WATCHDOG=1", is_vital=True)
+
+    def extend(self, seconds: float) -> bool:
+        """Ask for so many seconds from now, to start, to reload or to stop; the watchdog waits as long."""
+        return self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}", is_vital=True)
+
+    def store(self, name: str, fd: int) -> bool:
+        """Have a descriptor kept for this service, and passed to it under this name when it starts again."""
+        return self._send("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", fds=[fd])
+
+    def forget(self, name: str) -> bool:
+        """Have the descriptors of this name not kept any more."""
+        return self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
 
     def take_error(self) -> str:
-        """Return why the first undelivered notification was lost; "" if none was, or it was taken before."""
-        if self._was_reported or not self._error:
-            return ""
-        self._was_reported = True
-        return self._error
+        """Return what is wrong: a mistake in the environment, why a notification was lost; "" for no more.
+
+        Of lost notifications only the first is told.
+        """
+        return self._errors.pop(0) if self._errors else ""
 
     def close(self) -> None:
         """Close the socket; later notifications go nowhere. A forked child calls this."""
@@ -101,57 +186,76 @@ class Notifier:
             self._socket.close()
         self._socket = None
         self._address = b""
+        self._late.clear()
+        self._retry_at = None
 
     def __repr__(self) -> str:
-        return f"Notifier({self._address!r}, error={self._error!r})"
+        return f"Notifier({self._address!r}, watchdog={self.watchdog:g}, errors={self._errors!r})"
 
-    def _send(self, *assignments: str) -> bool:
+    # -- what systemd had no room for ------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """Return when to try again, in monotonic seconds; None where nothing waits."""
+        return self._retry_at
+
+    def expire(self, now: float) -> None:
+        """Try again, if it is time."""
+        if self._retry_at is not None and self._retry_at <= now:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        self._retry_at = None
+        while self._late:
+            error = self._transmit(self._late[0])
+            if isinstance(error, BlockingIOError):
+                self._retry_at = time.monotonic() + _RETRY_AFTER
+                return
+            del self._late[0]
+            if error is not None:
+                self._lose(error)
+
+    # -- sending -------------------------------------------------------------------------------------------
+
+    def _send(self, *assignments: str, fds: Sequence[int] = (), is_vital: bool = False) -> bool:
         """Send one datagram without waiting; return False when it was lost."""
         if self._socket is None:
             return not self._address
-        try:
-            self._socket.sendto("\n".join(assignments).encode(errors="replace"), self._address)
-        except OSError as error:
-            # Addresses of systemd's own making fail too: EAGAIN when its queue is full, ENOENT in a chroot.
-            where = os.fsdecode(self._address.replace(b"\0", b"@"))
-            self._error = self._error or f"Cannot notify systemd at {where}: {error.strerror or error}."
-            return False
+        data = "\n".join((*self._introduction, *assignments)).encode(errors="replace")
+        self._catch_up()  # in their order
+        error = _FULL if self._late else self._transmit(data, fds)
+        # sd_notify(3) would wait for room, and the master must not.
+        if isinstance(error, BlockingIOError) and is_vital and len(self._late) < _MOST_LATE:
+            self._late.append(data)
+            self._retry_at = self._retry_at or time.monotonic() + _RETRY_AFTER
+        elif error is not None:
+            return self._lose(error)
+        self._introduction = ()
         return True
 
+    def _transmit(self, data: bytes, fds: Sequence[int] = ()) -> OSError | None:
+        """Send a datagram; return why it was not taken."""
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
+        try:
+            if self._socket is not None:
+                self._socket.sendmsg([data], passed, 0, self._address)
+        except OSError as error:
+            return error
+        return None
 
-def passed_sockets(environ: MutableMapping[str, str], pid: int) -> Mapping[str, tuple[int, ...]]:
-    """Return the descriptors that systemd passed to process ``pid``, by name, and remove the variables.
+    def _lose(self, error: OSError) -> bool:
+        if self._until_ready:
+            return False  # it has gone away before, and that is all right
+        # Addresses of systemd's own making fail too: EAGAIN when its queue is full, ENOENT in a chroot.
+        where = os.fsdecode(self._address.replace(b"\0", b"@"))
+        reason = error.strerror or f"{error} ({len(self._address)} bytes)"
+        hint = _HINTS.get(error.errno or 0, "")
+        self._fail(f"Cannot notify systemd at {where}: {reason}{hint}. The service runs on.")
+        return False
 
-    Args:
-        environ: The environment to read and to clean.
-        pid: The caller's process; descriptors meant for another process are none of its own.
-
-    Raises:
-        BindError: The variables contradict themselves.
-    """
-    listen_pid = environ.pop("LISTEN_PID", "")
-    count = environ.pop("LISTEN_FDS", "")
-    names = environ.pop("LISTEN_FDNAMES", "")
-    environ.pop("LISTEN_PIDFDID", None)  # systemd 258 and later
-    if listen_pid != str(pid):
-        return {}
-    number = -1
-    with contextlib.suppress(ValueError):
-        number = int(count)
-    if not 0 <= number <= _MOST_PASSED_FDS:
-        raise BindError(
-            f"LISTEN_FDS={count!r} is not a number of passed sockets; whoever started srvctl set it"
-        )
-    named = names.split(":") if names else [_NO_NAME] * number
-    if len(named) != number:
-        raise BindError(
-            f"LISTEN_FDS={number} but LISTEN_FDNAMES={names!r} has {len(named)} names; "
-            "whoever started srvctl set them"
-        )
-    passed: dict[str, tuple[int, ...]] = {}
-    for fd, name in enumerate(named, FIRST_PASSED_FD):
-        passed[name] = (*passed.get(name, ()), fd)
-    return passed
+    def _fail(self, text: str) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            self._errors.append(text)
 
 
 def _status(text: str) -> str:

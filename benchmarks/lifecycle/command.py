@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from benchmarks.lifecycle.scenario import Scenario
     from benchmarks.lifecycle.servers import Contestant
 
-_ORDINARY: Final = Pace()
-_QUICK: Final = Pace(rate=500, requests=2000, busy_seconds=10, idle_seconds=10, idle_workers=8, soak=3)
+ORDINARY: Final = Pace()
+QUICK: Final = Pace(rate=500, requests=2000, busy_seconds=10, idle_seconds=10, idle_workers=8, soak=3)
 _LONG_SECONDS: Final = 600
 _SERVERS: Final = {name: contestant.server for name, contestant in CONTESTANTS.items()}
 
@@ -61,7 +61,7 @@ def _names(value: str) -> list[str]:
 
 def _run(options: argparse.Namespace) -> int:
     contestants = [CONTESTANTS[server.name] for server in options.servers]
-    results = _measure([SCENARIOS[name] for name in options.only], contestants, _pace(options))
+    results = measure([SCENARIOS[name] for name in options.only], contestants, _pace(options))
     print(report.text(results))
     if options.json is not None:
         options.json.write_text(json.dumps(report.as_json(results), indent=2) + "\n", encoding="utf-8")
@@ -69,13 +69,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _pace(options: argparse.Namespace) -> Pace:
-    pace = _QUICK if options.quick else _ORDINARY
+    pace = QUICK if options.quick else ORDINARY
     told = {name: getattr(options, name) for name in ("rate", "kept", "fresh", "soak")}
     pace = replace(pace, **{name: value for name, value in told.items() if value is not None})
     return replace(pace, busy_seconds=_LONG_SECONDS) if options.long else pace
 
 
-def _measure(scenarios: Sequence[Scenario], contestants: Sequence[Contestant], pace: Pace) -> report.Results:
+def measure(scenarios: Sequence[Scenario], contestants: Sequence[Contestant], pace: Pace) -> report.Results:
     """Run every scenario on every server that can take part, one after the other."""
     versions = {one.name: one.server.installed_version() for one in contestants}
     there = [one for one in contestants if versions[one.name] is not None]
@@ -112,6 +112,6 @@ def _line(scenario: Scenario, outcome: Outcome) -> str:
     return values if outcome.is_valid else f"{values} (INVALID: the load did not keep its times)"
 
 
-def _listing() -> str:
+def _listing(_options: argparse.Namespace) -> str:
     about = {name: scenario.figures[0].text for name, scenario in SCENARIOS.items()}
     return listing(about, _SERVERS).replace("workloads", "scenarios", 1)

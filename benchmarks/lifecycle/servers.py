@@ -99,12 +99,7 @@ _ALL = (
     ),
     Contestant(_GUNICORN, _GUNICORNS),
     Contestant(
-        replace(
-            _GUNICORN,
-            name="gunicorn-uvicorn",
-            arguments=(*_GUNICORN.arguments, "--worker-class", "uvicorn.workers.UvicornWorker"),
-            companions=("uvicorn", "uvloop", "httptools"),
-        ),
+        SERVERS["gunicorn-uvicorn"],
         _GUNICORNS,
     ),
     Contestant(

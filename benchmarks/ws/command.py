@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ from benchmarks.ws.workloads import WS_WORKLOADS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.results import Comparison
     from benchmarks.servers import Server
@@ -47,24 +46,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=_run, list_all=_listing)
 
 
-def blocks(options: argparse.Namespace) -> Iterator[Callable[[], str]]:
-    """Yield what measures each workload and returns its report, for the servers of these distributions."""
-    distributions = {server.distribution for server in options.servers}
-    chosen = [server for server in WS_SERVERS.values() if server.distribution in distributions]
-    for name in WS_WORKLOADS:
-        yield partial(_block, name, options, chosen)
-    yield lambda: idle.text(idle.measure(_serving_applications(chosen), idle.CONNECTIONS, progress))
-
-
-def _block(name: str, options: argparse.Namespace, servers: Sequence[Server]) -> str:
+def measure(
+    name: str, servers: Sequence[Server], *, rounds: int, seconds: int, connections: int | None = None
+) -> Comparison:
+    """Compare servers under one workload."""
     workload = WS_WORKLOADS[name]
-    plan = _plan(workload, options.rounds, options.seconds, options.connections)
-    return report.text(_compare(plan, WsDriver(workload, plan.connections), servers), workload.mark)
+    plan = _plan(workload, rounds, seconds, connections)
+    return _compare(plan, WsDriver(workload, plan.connections), servers)
+
+
+def of_distributions(servers: Sequence[Server]) -> list[Server]:
+    """Return the servers of this table that come with the same distributions as those of another."""
+    distributions = {server.distribution for server in servers}
+    return [server for server in WS_SERVERS.values() if server.distribution in distributions]
+
+
+def serving_applications(servers: Sequence[Server]) -> list[Server]:
+    """Return those that run an application."""
+    return [server for server in servers if not server.is_fixed]
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.app == _IDLE:
-        servers = _serving_applications(options.servers)
+        servers = serving_applications(options.servers)
         measured = idle.measure(servers, options.connections or idle.CONNECTIONS, progress)
         print(idle.text(measured))
         return 0 if measured.results else 1
@@ -95,10 +99,6 @@ def _compare(plan: Plan, driver: WsDriver, servers: Sequence[Server]) -> Compari
     return compare(plan, driver, contestants(driver.workload, servers), progress)
 
 
-def _serving_applications(servers: Sequence[Server]) -> list[Server]:
-    return [server for server in servers if not server.is_fixed]
-
-
-def _listing() -> str:
+def _listing(_options: argparse.Namespace) -> str:
     about = {workload.name: workload.about for workload in WS_WORKLOADS.values()} | {_IDLE: _ABOUT_IDLE}
     return listing(about, WS_SERVERS)

@@ -26,7 +26,7 @@ from srvctl.ipc.control import (
     encode_request,
 )
 from srvctl.ipc.peers import peer_of
-from srvctl.settings.instance import SOCKET_SUFFIX, SYSTEM_RUNTIME, runtime_directories
+from srvctl.settings.instance import SOCKET_SUFFIX, SYSTEM_RUNTIME, TEMPORARY, runtime_directories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -77,11 +77,13 @@ def sockets(environ: Mapping[str, str], uid: int, root: Path = _ROOT) -> list[Pa
         uid: Who asks.
         root: Where the system's directories are looked for.
     """
-    places = [*runtime_directories(environ, uid, str(root / "tmp"))]
+    temporary = [root / place.lstrip("/") for place in TEMPORARY]
+    places = [*runtime_directories(environ, uid, [str(place) for place in temporary])]
     system = root / SYSTEM_RUNTIME.relative_to("/")
     places += [system, *_below(system, "*")]
     if uid == 0:
-        places += [*_below(root / "run" / "user", "*/srvctl"), *_below(root / "tmp", "srvctl-*")]
+        places += _below(root / "run" / "user", "*/srvctl")
+        places += [path for place in temporary for path in _below(place, "srvctl-*")]
     found: dict[Path, None] = {}
     for place in places:
         for path in _below(place, f"*{SOCKET_SUFFIX}"):

@@ -11,14 +11,14 @@ import os
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from srvctl.cli import asking
+from srvctl.cli import asking, program_rows
 from srvctl.cli.answer import print_json
 from srvctl.cli.background.words import arguments_of
 from srvctl.cli.instances import Wanted
 from srvctl.cli.printing import show
 from srvctl.errors import ExitCode, SrvctlError, UsageError, printable
 from srvctl.ipc.control import Command, Request
-from srvctl.settings.catalog import Setting, catalog
+from srvctl.settings.catalog import PROGRAM, Setting, catalog
 from srvctl.settings.development import for_development
 from srvctl.settings.display import format_value
 from srvctl.settings.keeping import HIDDEN, shown
@@ -64,27 +64,41 @@ def print_read(loaded: Loaded, *, with_origin: bool, changed_only: bool, is_json
     values = shown(loaded.settings)
     keys = [key for key, setting in catalog().items() if not changed_only or _is_changed(setting, loaded)]
     origins = {key: str(loaded.origins[key]) for key in keys} if with_origin else {}
+    programs = values[PROGRAM]
     if is_json:
         told = {
             key: {"value": values[key], "origin": origins[key]} if with_origin else values[key]
             for key in keys
         }
+        if programs or not changed_only:
+            told[PROGRAM] = program_rows.as_entry(loaded, programs) if with_origin else programs
         print_json(told)
     else:
-        show(table({key: values[key] for key in keys}, origins))
+        if with_origin:
+            labels = (label for label, _, _ in program_rows.rows(programs))
+            origins |= dict(zip(labels, map(str, program_rows.origins_of(loaded)), strict=True))
+        read = {key: values[key] for key in keys} | {PROGRAM: programs}
+        show(table(read, origins, changed_only=changed_only))
 
 
 def _is_changed(setting: Setting, loaded: Loaded) -> bool:
     return bool(attrgetter(setting.key)(loaded.settings) != setting.default)
 
 
-def table(values: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    """Return aligned columns under a heading: keys, values and, where there are any, origins."""
+def table(values: Mapping[str, Any], origins: Mapping[str, str], *, changed_only: bool = False) -> str:
+    """Return aligned columns under a heading: keys, values and, where there are any, origins.
+
+    Args:
+        values: By dotted key; programs are a list of tables.
+        origins: By dotted key, and by the label of a setting of a program.
+        changed_only: Leave out what programs do not say otherwise than by default.
+    """
     head = ("KEY", "VALUE", *(["FROM"] if origins else []))
-    rows = [
-        head,
-        *((key, written(key, value), *([origins[key]] if origins else [])) for key, value in values.items()),
-    ]
+    texts = {key: written(key, value) for key, value in values.items() if key != PROGRAM}
+    for label, key, value in program_rows.rows(values.get(PROGRAM)):
+        if not (changed_only and program_rows.is_default(key, value)):
+            texts[label] = program_rows.written(key, value)
+    rows = [head, *((key, text, *([origins[key]] if origins else [])) for key, text in texts.items())]
     return "\n".join(aligned(rows))
 
 
@@ -135,10 +149,12 @@ def print_running(which: Wanted, *, changed_only: bool, is_json: bool) -> None:
     if is_json:
         print_json(values)
     else:
-        show(table(values, {}))
+        show(table(values, {}, changed_only=changed_only))
 
 
 def _is_default(key: str, value: object) -> bool:
+    if key == PROGRAM:
+        return not value
     setting = catalog().get(key)
     return setting is not None and _plain(setting.default) == value
 
@@ -176,7 +192,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dic
         {"key": key, "running": before[key], "on_disk": after[key], "change": setting.option.change.value}
         for key, setting in catalog().items()
         if key in before and key in after and before[key] != after[key]
-    ]
+    ] + (
+        [*program_rows.differences(before[PROGRAM], after[PROGRAM])]
+        if PROGRAM in before and PROGRAM in after
+        else []
+    )
 
 
 def as_text(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
@@ -186,7 +206,7 @@ def as_text(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         rows = [
             (
                 f"  {entry['key']}",
-                f"{written(entry['key'], entry['running'])} -> {written(entry['key'], entry['on_disk'])}",
+                f"{_side(entry, 'running')} -> {_side(entry, 'on_disk')}",
             )
             for entry in listed
             if entry["change"] == change.value
@@ -194,6 +214,14 @@ def as_text(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         if rows:
             yield f"{change.value} ({meaning}):"
             yield from aligned(rows)
+
+
+def _side(entry: Mapping[str, Any], side: str) -> str:
+    """Write the value of one side of a difference."""
+    key, value = entry["key"], entry[side]
+    if key in catalog():
+        return written(key, value)
+    return program_rows.written(key.rpartition('".')[2], value) if value is not None else "unset"
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from srvctl.cli import man
+from srvctl.cli import man, manual
 from srvctl.cli.app import everything, flags
 from srvctl.cli.shells.bash import bash
 from srvctl.cli.shells.fish import fish
@@ -49,13 +49,22 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each file by its path in the repository."""
+    """Return the text of each file that is installed, by its path in the repository."""
     commands = everything()
     return {
         "docs/man/srvctl.1": man.page(commands),
         "srvctl/cli/completions/srvctl.bash": bash(commands),
         "srvctl/cli/completions/_srvctl": zsh(commands),
         "srvctl/cli/completions/srvctl.fish": fish(commands),
+    }
+
+
+def references() -> dict[str, str]:
+    """Return the text of each page of the reference that is made here, by its path in the repository."""
+    return {
+        "docs/reference/cli.md": manual.cli_page(everything(), flags()),
+        "docs/reference/signals.md": manual.signals_page(),
+        "docs/reference/metrics.md": manual.metrics_page(),
     }
 
 
@@ -74,7 +83,7 @@ def _entries(texts: Mapping[str, str]) -> str:
 
 def write(root: Path) -> None:
     """Write every file below ``root``, the top of the repository."""
-    for name, text in {**pages(), **modules()}.items():
+    for name, text in {**pages(), **references(), **modules()}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

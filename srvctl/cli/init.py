@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from srvctl.cli.flags import ConfigFlag  # noqa: TC001 - as above
+from srvctl.cli.init_units import make_units
 from srvctl.cli.printing import show
 from srvctl.cli.running import load_all
-from srvctl.errors import ExitCode, SrvctlError, UsageError, printable
+from srvctl.cli.systemd_analyze import version
+from srvctl.cli.writing import write
+from srvctl.errors import UsageError, printable
 from srvctl.init import config as config_file
 from srvctl.init import docker, kubernetes, nginx, systemd
 from srvctl.init.plan import Plan
@@ -31,10 +34,11 @@ if TYPE_CHECKING:
 
     from srvctl.settings.load import Loaded
 
+_SYSTEMD: Final = "systemd"
 _KINDS: Final[Mapping[str, Callable[[Plan], dict[str, str]]]] = MappingProxyType(
     {
-        "systemd": systemd.files,
         "docker": docker.files,
+        "compose": docker.compose_files,
         "kubernetes": kubernetes.files,
         "nginx": nginx.files,
         "config": config_file.files,
@@ -46,16 +50,13 @@ _ROOT: Final = "root"
 _SERVICE_USER: Final = "srvctl"
 
 
-class NotWrittenError(SrvctlError):
-    """A file is there already, or cannot be written."""
-
-    exit_code = ExitCode.REFUSED
-
-
 def init(
     given: Mapping[str, object],
     kind: Annotated[
-        str, typer.Argument(metavar="|".join(_KINDS), help="What the file is for.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="|".join([_SYSTEMD, *_KINDS]), help="What the file is for.", show_default=False
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -63,23 +64,37 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Of config: show every setting.")] = False,
+    hardened: Annotated[
+        bool, typer.Option("--hardened", help="Have systemd forbid what most applications do without.")
+    ] = False,
+    user_unit: Annotated[
+        bool, typer.Option("--user-unit", help="Be for your own systemd, not the system's.")
+    ] = False,
     config: ConfigFlag = None,
 ) -> None:
-    """Print a file for systemd, Docker, Kubernetes or nginx, or one of settings, for APP and its flags."""
-    if kind not in _KINDS:
-        raise UsageError(f"srvctl init {printable(kind)} is not known; write one of {', '.join(_KINDS)}")
+    """Print a file for systemd, containers, Kubernetes or nginx, or of settings, for APP and its flags."""
+    if kind not in {_SYSTEMD, *_KINDS}:
+        known = ", ".join([_SYSTEMD, *_KINDS])
+        raise UsageError(f"srvctl init {printable(kind)} is not known; write one of {known}")
     named = os.environ.get("SRVCTL_CONFIG")
     file = Path(named) if config is None and named else config
     loaded = load_all(given, config)
     if loaded.settings.app.target is None:
         raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
     plan = _plan(loaded, file)
+    if kind == _SYSTEMD:
+        manager = systemd.Manager(version(), is_users=user_unit, is_strict=hardened)
+        make_units(plan, manager, output, is_forced=force)
+        return
     made = config_file.files(plan, is_full=True) if full and kind == "config" else _KINDS[kind](plan)
     if output is None:
-        show("\n".join(made.values()).rstrip("\n"))
+        show("\n".join(text for name, text in made.items() if _is_of_first(name, made)).rstrip("\n"))
         return
-    for path, text in zip(_paths(output, made), made.values(), strict=True):
-        _write(path, text, is_forced=force)
+    for path, (name, text) in zip(_paths(output, made), made.items(), strict=True):
+        if not _is_of_first(name, made) and not force and path.exists():
+            show(f"Left {printable(str(path))} as it is.")
+            continue
+        write(path, text, is_forced=force)
         show(f"Wrote {printable(str(path))}.")
 
 
@@ -118,17 +133,20 @@ def _program() -> str:
 
 
 def _paths(output: Path, made: Mapping[str, str]) -> list[Path]:
-    """Return where each file goes: the first to where it is wanted, others beside it, with their endings."""
-    first, *further = made
-    del first
-    return [output, *(output.with_suffix(Path(name).suffix) for name in further)]
+    """Return where each file goes: the first to where it is wanted, others beside it.
+
+    What belongs to the first has its name there, and an ending of its own.
+    """
+    _, *further = made
+    return [
+        output,
+        *(
+            output.with_suffix(Path(name).suffix) if _is_of_first(name, made) else output.with_name(name)
+            for name in further
+        ),
+    ]
 
 
-def _write(path: Path, text: str, *, is_forced: bool) -> None:
-    try:
-        with path.open("w" if is_forced else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise NotWrittenError(f"{path} is there already; --force replaces it") from None
-    except OSError as error:
-        raise NotWrittenError(f"{path} cannot be written: {error.strerror}") from None
+def _is_of_first(name: str, made: Mapping[str, str]) -> bool:
+    """Return whether a file goes with the first one, and is not something that may be there for others."""
+    return Path(name).stem == Path(next(iter(made))).stem

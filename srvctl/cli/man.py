@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import ExitCode
+from srvctl.settings.catalog import program_catalog
+from srvctl.settings.sample import help_of_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +20,7 @@ SIGNALS: Final = (
     ("SIGTERM, SIGINT", "Answer what was begun, then end. A second one ends what still runs."),
     ("SIGQUIT", "End at once."),
     ("SIGHUP", "Replace every worker by one that runs what is on disk now, as srvctl reload does."),
+    ("SIGUSR1", "Open the log files anew: they were moved away."),
     ("SIGUSR2", "Replace the master by the srvctl installed now, as srvctl upgrade does."),
     ("SIGTTIN", "One worker more."),
     ("SIGTTOU", "One worker less."),
@@ -66,6 +69,12 @@ def page(commands: Sequence[Command]) -> str:
             "of settings. The flag wins, then the variable, then the file."
         ),
         *_settings(commands),
+        ".SH PROGRAMS",
+        *_text(
+            "A file of settings may have processes beside the workers, each as a table of its own "
+            "([[program]] in TOML, an item of the list program in YAML). It has these keys:"
+        ),
+        *_list((setting.name, help_of_program(setting)) for setting in program_catalog().values()),
         ".SH EXIT STATUS",
         *_list((str(int(code)), code.meaning) for code in ExitCode),
         ".SH ENVIRONMENT",

@@ -34,7 +34,8 @@ def migrate(
             "--from",
             metavar="FILE",
             show_default=False,
-            help="gunicorn.conf.py, Dockerfile, systemd unit, Procfile, docker-compose file or script.",
+            help="gunicorn.conf.py, Dockerfile, systemd unit, supervisord.conf, Procfile, docker-compose "
+            "file or script.",
         ),
     ] = None,
     kind: Annotated[
@@ -54,7 +55,7 @@ def migrate(
 ) -> None:
     """Read how uvicorn or gunicorn is started, write srvctl.toml, and list what means something different."""
     from srvctl.cli.migrate_text import as_json, as_text  # noqa: PLC0415 - no other command needs it
-    from srvctl.migrate.checked import checked  # noqa: PLC0415 - as above
+    from srvctl.migrate.checked import checked, checked_programs  # noqa: PLC0415 - as above
     from srvctl.migrate.toml import toml  # noqa: PLC0415 - as above
 
     is_stdout = output == "-"
@@ -64,11 +65,12 @@ def migrate(
     entries = checked(migration)
     if not entries:
         raise ConfigError(f"nothing in {name} could be taken over: {_first_reason(migration)}")
-    text = toml(entries, name)
+    programs = checked_programs(migration)
+    text = toml(entries, name, programs)
     if not is_stdout:
         _write(Path(output), text)
         _ask_this_machine(Path(output), migration)
-    told = (as_json if json else as_text)(migration, entries, "" if is_stdout else output)
+    told = (as_json if json else as_text)(migration, entries, "" if is_stdout else output, programs)
     if is_stdout:
         print(text, end="")
     print(told, file=sys.stderr if is_stdout else sys.stdout)

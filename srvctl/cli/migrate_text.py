@@ -9,25 +9,33 @@ from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import printable
 from srvctl.migrate.toml import literal
+from srvctl.settings.keeping import shown_of_program
+from srvctl.settings.layer import program_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from srvctl.migrate.checked import Entry
+    from srvctl.migrate.checked import Entry, ProgramEntry
     from srvctl.migrate.result import Migration
 
 _WIDTH: Final = 100
 
 
-def as_text(migration: Migration, entries: Sequence[Entry], path: str) -> str:
+def as_text(
+    migration: Migration, entries: Sequence[Entry], path: str, programs: Sequence[ProgramEntry] = ()
+) -> str:
     """Return the report.
 
     Args:
         migration: What came of reading.
         entries: What was taken over.
         path: The file that was written; empty for none.
+        programs: Processes beside the server that were taken over.
     """
     taken = [_taken(entry) for entry in entries]
+    taken += [
+        f"{program_label(one.name, 0)} = {literal(one.values['command'])}  ({one.origin})" for one in programs
+    ]
     different = [
         f"{d.what}\n    before  {d.before}\n    now     {d.now}\n    why     {d.why}"
         for d in migration.different
@@ -45,7 +53,9 @@ def as_text(migration: Migration, entries: Sequence[Entry], path: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def as_json(migration: Migration, entries: Sequence[Entry], path: str) -> str:
+def as_json(
+    migration: Migration, entries: Sequence[Entry], path: str, programs: Sequence[ProgramEntry] = ()
+) -> str:
     """Return the same as an object."""
     return json.dumps(
         {
@@ -59,12 +69,18 @@ def as_json(migration: Migration, entries: Sequence[Entry], path: str) -> str:
                 }
                 for entry in entries
             },
+            "programs": [{"value": _shown(program.values), "origin": program.origin} for program in programs],
             "different": [asdict(entry) for entry in migration.different],
             "missing": [asdict(entry) for entry in migration.missing],
             "attention": [asdict(entry) for entry in migration.attention],
         },
         indent=2,
     )
+
+
+def _shown(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the values of a program as anybody may see them."""
+    return {key: shown_of_program(key, value) for key, value in values.items()}
 
 
 def _taken(entry: Entry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from srvctl.settings.refused import FLAGS
+from srvctl.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +19,6 @@ def no_flag(command: str, written: str, known: Iterable[str]) -> str:
         known: The flags that there are.
     """
     name = written.partition("=")[0]
-    if name in FLAGS:
-        return f"{name}: {FLAGS[name]}"
     if not command:
         return f"srvctl has no option {name} of its own; write it behind a command, which srvctl --help lists"
     program = f"srvctl {command}"
@@ -55,6 +53,14 @@ def no_command(written: str, known: Iterable[str]) -> str:
     else:
         hint = "srvctl --help lists those there are; an application is written as module:attribute"
     return f"srvctl has no command {written or 'of no name'}; {hint}"
+
+
+def no_action(command: str, written: str, known: Iterable[str]) -> str:
+    """Return the line about a first word of a command that is none of those it takes."""
+    words = list(known)
+    meant = nearest(written, words)
+    hint = f"did you mean {meant}?" if meant else f"there are {', '.join(words)}"
+    return printable(f"srvctl {command} cannot {written}; {hint}")
 
 
 def too_many(command: str, first: str | None, further: Sequence[str]) -> str:

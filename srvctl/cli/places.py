@@ -73,7 +73,7 @@ def sockets_of(name: str, environ: Mapping[str, str], beside: Path | None = None
 def directories(environ: Mapping[str, str]) -> list[Path]:
     """Return the directories to look into: those of our own instances, and those of services."""
     uid = os.geteuid()
-    ours = [path for path in runtime_directories(environ, uid) if _is_trusted(path, uid)]
+    ours = [path for path in runtime_directories(environ, uid) if is_trusted(path, uid)]
     try:
         services = sorted(path for path in SYSTEM_RUNTIME.iterdir() if path.is_dir())
     except OSError:
@@ -88,8 +88,13 @@ def _is_socket(path: Path) -> bool:
         return False
 
 
-def _is_trusted(directory: Path, uid: int) -> bool:
-    """Return whether nobody but us and root could have made it: in /tmp anybody may take our place."""
+def is_trusted(directory: Path, uid: int) -> bool:
+    """Return whether nobody but us and root could have made it: in /tmp anybody may take our place.
+
+    Args:
+        directory: The directory; one that is not there is.
+        uid: The effective user.
+    """
     try:
         return directory.lstat().st_uid in {uid, 0}
     except OSError:

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "recycle": "Replace workers by new ones of the same code and settings.",
         "scale": "Have another number of workers.",
         "worker": "List the workers; replace, stop or kill one, or print its stacks.",
+        "program": "List what runs beside the workers; start, stop or restart one.",
         "logs": "Print the last lines of the log, and those that follow.",
         "events": "Print what has happened, and what happens.",
         "healthcheck": "Tell by the exit code whether an instance is ready.",

@@ -40,7 +40,12 @@ def _nothing(_descriptors: Sequence[int]) -> None:
     pass
 
 
-def resolve(argv: Sequence[str], meanwhile: Callable[[Sequence[int]], None] = _nothing) -> Service:
+def resolve(
+    argv: Sequence[str],
+    meanwhile: Callable[[Sequence[int]], None] = _nothing,
+    *,
+    holds_stops_back: bool = False,
+) -> Service:
     """Return what the command line ``argv`` asks to serve.
 
     Must be called in the main thread, before any other thread exists.
@@ -49,6 +54,8 @@ def resolve(argv: Sequence[str], meanwhile: Callable[[Sequence[int]], None] = _n
         argv: The command line.
         meanwhile: Is called in the parent while the child reads; is given the descriptors that another
             child must close.
+        holds_stops_back: Leave the stop signals blocked, for who has handlers of its own to let through. A
+            process 1 would ignore those that come in between (pid_namespaces(7)).
 
     Raises:
         SystemExit: There is nothing to serve: help was printed, a mistake was reported, or SIGINT or SIGTERM
@@ -68,6 +75,8 @@ def resolve(argv: Sequence[str], meanwhile: Callable[[Sequence[int]], None] = _n
         if sent is None:
             os.kill(child, signal.SIGKILL)  # it only reads, so there is nothing to end in order
         _, status = os.waitpid(child, 0)
+        if holds_stops_back:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
         is_stopped = sent is None or _is_stop_requested(requests)
     if is_stopped:
         raise SystemExit(ExitCode.OK)

@@ -15,10 +15,9 @@ from srvctl.cli.logs import check_logs
 from srvctl.cli.report import warn
 from srvctl.cli.surroundings import check_surroundings
 from srvctl.errors import ExitCode, UsageError
-from srvctl.settings.conflicts import without_reload
+from srvctl.settings.conflicts import without_most, without_reload
 from srvctl.settings.instance import identify
 from srvctl.settings.load import Loaded, load
-from srvctl.settings.refused import check_refused
 from srvctl.settings.service import Service
 
 
@@ -42,7 +41,7 @@ def run(
     """Serve APP in the foreground until asked to stop."""
     loaded = load_all(given, config)
     settings = loaded.settings
-    for line in without_reload(loaded):
+    for line in (*without_reload(loaded), *without_most(loaded)):
         warn(line)
     if settings.app.target is None:
         raise UsageError("nothing to serve: give APP (module:attribute) or -c FILE with [app] target")
@@ -58,7 +57,6 @@ def load_all(given: Mapping[str, object], config: Path | None) -> Loaded:
     """
     loaded = load(given, os.environ, _file(config))
     check_surroundings(loaded)
-    check_refused(os.environ)
     return check_logs(loaded)
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Flags of ``srvctl`` itself.
 _OWN: Final = frozenset({"-h", "--help", "--version"})
+#: Flags that every command has which looks for an instance: by themselves they do not mean ``run``.
+_FINDING: Final = frozenset({"--config", "--name", "--control-socket"})
 
 
 def spelled_out(argv: Sequence[str]) -> list[str]:
@@ -29,7 +31,6 @@ def _means_run(words: Sequence[str]) -> bool:
     first = words[0]
     if not first.startswith("-"):
         return ":" in first
-    if first[:2] == "-c" or first.partition("=")[0] == "--config":
-        # Every command that looks for an instance has this flag, so by itself it does not mean one of them.
+    if first[:2] == "-c" or first.partition("=")[0] in _FINDING:
         return any(":" in word for word in words[1:] if not word.startswith("-"))
     return first not in _OWN

@@ -26,13 +26,14 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "recycle": "Replace workers by new ones of the same code and settings.",
         "scale": "Have another number of workers.",
         "worker": "List the workers; replace, stop or kill one, or print its stacks.",
+        "program": "List what runs beside the workers; start, stop or restart one.",
         "why": "Print why workers died, the newest death first.",
         "logs": "Print the last lines of the log, and those that follow.",
         "events": "Print what has happened, and what happens.",
         "healthcheck": "Tell by the exit code whether an instance is ready.",
         "check": "Check the settings and print each value and where it is from.",
         "config": "Print the settings, those of an instance that runs, or what differs.",
-        "init": "Print a file for systemd, Docker, Kubernetes or nginx, or one of settings, for APP and its flags.",  # noqa: E501
+        "init": "Print a file for systemd, containers, Kubernetes or nginx, or of settings, for APP and its flags.",  # noqa: E501
         "migrate": "Read how uvicorn or gunicorn is started, write srvctl.toml, and list what means something different.",  # noqa: E501
         "explain-proxy": "Print what forwarding headers make of a request, and why.",
         "doctor": "Look at this machine, and say what to change for APP and these settings.",

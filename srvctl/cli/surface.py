@@ -32,6 +32,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "recycle",
             "scale",
             "worker",
+            "program",
             "why",
             "logs",
             "events",

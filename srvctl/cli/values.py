@@ -44,6 +44,11 @@ def workers(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda worker: (number(worker, "slot"), number(worker, "generation")))
 
 
+def programs(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what runs beside the workers, in the order of the settings."""
+    return [program for program in items(values, "programs") if isinstance(program, dict)]
+
+
 def shown(value: object) -> str:
     """Return a value as a terminal may show it."""
     return printable(str(value))

@@ -5,10 +5,13 @@ Both take as long, so with two CPUs the second costs no time. The master itself 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Final, Self
+
+from srvctl.errors import BindError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,13 +46,35 @@ class Meanwhile:
         from srvctl.ipc.warm import start  # noqa: PLC0415 - the child that reads the settings is forked by now
 
         try:
-            self.warm = start(_prepare, not_for_children)
+            self.warm = start(_prepare, [*not_for_children, *_passed()])
         except OSError:  # then the mold is forked when it is needed, and takes longer
             self.warm = None
         gc.disable()  # imports make little garbage, and looking for it would take a tenth of the time
         import srvctl.launch  # noqa: F401, PLC0415 - as above
 
         gc.enable()
+
+
+def _passed() -> list[int]:
+    """Return the descriptors that systemd passed, which are the master's to use or to close.
+
+    In this child, which lives on as a mold, clients would go on to wait on what nobody serves.
+    """
+    if "LISTEN_FDS" not in os.environ:
+        return []
+    from srvctl.listen_fds import passed_sockets  # noqa: PLC0415 - a start without it is faster
+
+    with contextlib.suppress(BindError):  # the master says what is wrong
+        passed = passed_sockets(dict(os.environ), os.getpid())
+        return [fd for fds in passed.values() for fd in fds if _is_open(fd)]
+    return []
+
+
+def _is_open(fd: int) -> bool:
+    with contextlib.suppress(OSError):
+        os.fstat(fd)
+        return True
+    return False
 
 
 def _is_useful(argv: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 """``srvctl why``: what the ledger of an instance says about workers that died.
 
-Needs no master: the file is read, also when nothing runs. What is printed is in `srvctl.cli.death_text`.
+Needs no master: the file is read, also when nothing runs. Only where there are several files, and nobody says
+which, instances that run are asked for their names. What is printed is in `srvctl.cli.death_text`.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from srvctl.cli.census import ask_all, sockets
 from srvctl.cli.death_text import as_json, as_text
 from srvctl.cli.flags import ConfigFlag  # noqa: TC001 - typer evaluates the annotations of commands
+from srvctl.cli.places import is_trusted
 from srvctl.errors import ExitCode, SrvctlError, printable
 from srvctl.settings.instance import (
     AUTO,
     LEDGER_SUFFIX,
     SYSTEM_STATE,
+    TEMPORARY,
     instance_name,
+    ledger_directories,
     ledger_paths,
-    state_directories,
 )
 from srvctl.settings.load import load
 from srvctl.supervisor.ledger import read_deaths
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from srvctl.ipc.deaths import Death
+
+
+_PATIENCE: Final = 1.0  #: seconds that instances have to tell their names
 
 
 class NoLedgerError(SrvctlError):
@@ -129,21 +136,33 @@ def find_ledger(name: str | None, config: Path | None, environ: Mapping[str, str
     settings = load({"server.name": name} if name else {}, environ, file).settings
     uid = os.geteuid()
     if settings.ledger.file == AUTO and file is None and not settings.server.name:
-        return _only_one([*state_directories(environ, uid), SYSTEM_STATE])
+        directories = [*filter(_may_be_ours, ledger_directories(environ, uid)), *_of_services()]
+        return _only_one(directories, environ, uid)
     ledger = instance_name(settings, file)
     places = ledger_paths(settings.ledger.file, ledger, environ, uid)
     if not places:
         raise NoLedgerError("this instance keeps no ledger: ledger.file is none")
     if settings.ledger.file == AUTO:
         # That of a service, which has another environment and maybe another user.
-        places = (*places, SYSTEM_STATE / (ledger + LEDGER_SUFFIX))
+        ours = (path for path in places if _may_be_ours(path.parent))
+        places = (*ours, *(directory / (ledger + LEDGER_SUFFIX) for directory in _of_services()))
     found = next((path for path in places if _is_there(path)), None)
     if found is None:
         raise NoLedgerError(f"no ledger is there: looked for {_listed(places)}")
     return found
 
 
-def _only_one(directories: Sequence[Path]) -> Path:
+def _of_services() -> list[Path]:
+    """Return the directories in which services have their ledgers: one for each unit, below the system's."""
+    try:
+        own = sorted(path for path in SYSTEM_STATE.iterdir() if path.suffix != LEDGER_SUFFIX)
+    except OSError:
+        own = []
+    return [SYSTEM_STATE, *own]
+
+
+def _only_one(directories: Sequence[Path], environ: Mapping[str, str], uid: int) -> Path:
+    """Return the only ledger there is, or of several the one whose instance is the only one that runs."""
     found: dict[Path, None] = {}  # in the order of the directories, each once
     for directory in directories:
         try:
@@ -156,8 +175,17 @@ def _only_one(directories: Sequence[Path]) -> Path:
         raise NoLedgerError(
             f"no ledger is there: looked into {_listed(directories)}; name the file with --ledger-file"
         )
+    answers = [one.status for one in ask_all(sockets(environ, uid), _PATIENCE)]
+    running = {answer.get("name") for answer in answers if answer is not None}
+    if len(running) == 1 and len(chosen := [path for path in found if path.stem in running]) == 1:
+        return chosen[0]
     names = ", ".join(printable(path.stem) for path in found)
     raise NoLedgerError(f"there are several ledgers: {names}; choose one with --name")
+
+
+def _may_be_ours(directory: Path) -> bool:
+    """Return whether an instance of ours may keep its ledger there, and not somebody who wants to be read."""
+    return str(directory.parent) not in TEMPORARY or is_trusted(directory, os.geteuid())
 
 
 def _is_there(path: Path) -> bool:

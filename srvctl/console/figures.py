@@ -1,7 +1,7 @@
 """Every figure that is published, by its name: what it means, and where in the master's answer it stands.
 
 Pure. One declaration each, for Prometheus (`exposition`), StatsD (`statsd`), OpenTelemetry (`otlp`) and the
-table in docs/how-to/metrics.md. What is read is the answer to the command ``metrics`` (`srvctl.ipc.control`),
+table in docs/reference/metrics.md. What is read is the answer to ``metrics`` (`srvctl.ipc.control`),
 with ``pss`` added to each worker by `srvctl.console.watching`. A figure that the answer lacks has no values.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Values = Iterable[tuple[tuple[str, ...], float]]
 
 PREFIX: Final = "srvctl_"
+PROGRAM_STATES: Final = ("waiting", "starting", "running", "stopping", "stopped", "done", "failed")
 STATES: Final = ("booting", "running", "leaving", "stopping")
 WORKER_STATES: Final = ("forking", "booting", "ready", "draining", "hung", "dying")
 #: Classes of status that are always told, so that a rate can be taken from the first one on.
@@ -155,9 +156,39 @@ def _by_state(answer: Answer) -> Values:
             yield (name,), states[name]
 
 
+def _program_states(answer: Answer) -> Values:
+    for place in answer.get("programs", []):
+        for state in PROGRAM_STATES:
+            yield (str(place["index"]), place["name"], state), float(place["state"] == state)
+
+
+def _program_restarts(answer: Answer) -> Values:
+    for place in answer.get("programs", []):
+        yield (str(place["index"]), place["name"]), place["restarts"]
+
+
 def _restarts(answer: Answer) -> Values:
     for cause, number in sorted(answer.get("restarts", {}).items()):
         yield (cause,), number
+
+
+def _of_scale(key: str) -> Callable[[Answer], Values]:
+    def read(answer: Answer) -> Values:
+        if isinstance(value := answer.get("scale", {}).get(key), int | float):
+            yield (), value
+
+    return read
+
+
+def _is_held(answer: Answer) -> Values:
+    if "scale" in answer:
+        yield (), int(bool(answer["scale"].get("held")))
+
+
+def _scalings(answer: Answer) -> Values:
+    for change, number in sorted(answer.get("scale", {}).get("changes", {}).items()):
+        direction, _, signal = change.partition(" ")
+        yield (direction, signal), number
 
 
 def _reloads(answer: Answer) -> Values:
@@ -229,7 +260,57 @@ FIGURES: Final = (
     ),
     Figure("srvctl_generation", Kind.GAUGE, "The generation that serves.", (), _one("generation")),
     Figure("srvctl_workers_target", Kind.GAUGE, "Workers that are wanted.", (), _one("target")),
+    Figure(
+        "srvctl_workers_min",
+        Kind.GAUGE,
+        "Fewest workers; as many as are wanted where their number does not follow the load.",
+        (),
+        _of_scale("min"),
+    ),
+    Figure(
+        "srvctl_workers_max",
+        Kind.GAUGE,
+        "Most workers; as many as are wanted where their number does not follow the load.",
+        (),
+        _of_scale("max"),
+    ),
+    Figure(
+        "srvctl_workers_held",
+        Kind.GAUGE,
+        "1 while the load needs more workers than there may be, else 0.",
+        (),
+        _is_held,
+    ),
+    Figure(
+        "srvctl_utilization",
+        Kind.GAUGE,
+        "Share of its time that an event loop was lately busy in, on average; 0 where the number of workers "
+        "does not follow it.",
+        (),
+        _of_scale("utilization"),
+    ),
+    Figure(
+        "srvctl_scalings",
+        Kind.COUNTER,
+        "How often the load, or its bounds, changed the number of workers.",
+        ("direction", "signal"),
+        _scalings,
+    ),
     Figure("srvctl_workers", Kind.GAUGE, "Workers in each state.", ("state",), _by_state),
+    Figure(
+        "srvctl_program_state",
+        Kind.GAUGE,
+        "Whether a process beside the workers is in this state.",
+        ("index", "program", "state"),
+        _program_states,
+    ),
+    Figure(
+        "srvctl_program_restarts",
+        Kind.COUNTER,
+        "Processes beside the workers that were started in the place of another.",
+        ("index", "program"),
+        _program_restarts,
+    ),
     Figure("srvctl_restarts", Kind.COUNTER, "Workers that ended, by cause.", ("cause",), _restarts),
     Figure("srvctl_reloads", Kind.COUNTER, "Reloads that ended, by result.", ("result",), _reloads),
     Figure("srvctl_reload_running", Kind.GAUGE, "1 while a reload is on its way.", (), _is_reloading),
@@ -257,6 +338,13 @@ FIGURES: Final = (
     ),
     Figure(
         "srvctl_connections", Kind.GAUGE, "Connections of clients.", _SLOT, _in_slots("connections", _sum)
+    ),
+    Figure(
+        "srvctl_connections_skew",
+        Kind.GAUGE,
+        "How unevenly the ready workers share the connections: standard deviation by mean, 0 for evenly.",
+        (),
+        _one("connections_skew"),
     ),
     Figure("srvctl_websockets", Kind.GAUGE, "Open WebSockets.", _SLOT, _in_slots("websockets", _sum)),
     Figure(

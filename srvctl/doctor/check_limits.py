@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from srvctl.doctor.finding import Finding, note, ok, problem, warning
+from srvctl.settings.cpu_placement import NUMA, cpus_for, nodes_of, parse_affinity, spell_cpus
 from srvctl.settings.display import format_size
 from srvctl.settings.process_values import UNLIMITED, parse_rlimit
 from srvctl.supervisor.capacity import MEMORY_PER_WORKER, count_for
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from srvctl.doctor.facts import Facts
     from srvctl.settings.groups import Settings
 
+_AFFINITY: Final = "CPU affinity"
 #: Descriptors that a worker has beside its connections: channels, loop, logs, a few of the application's.
 _FILES_BESIDE: Final = 64
 #: A limit of fewer is what shells give for the sake of old programs (select(2)).
@@ -28,8 +30,8 @@ _SHARE: Final = 0.9
 
 
 def workers_of(settings: Settings, facts: Facts) -> int:
-    """Return how many workers there will be."""
-    count = settings.workers.count
+    """Return how many workers there will be, at most."""
+    count = settings.workers.max or settings.workers.count
     if settings.reload.enabled:
         return 1
     if count != "auto":
@@ -113,6 +115,29 @@ def cpus(settings: Settings, facts: Facts) -> Iterator[Finding]:
         yield note("CPUs", f"{said}: some have nothing to do", "--workers auto")
     else:
         yield ok("CPUs", said)
+
+
+def affinity(settings: Settings, facts: Facts) -> Iterator[Finding]:
+    """Judge which CPUs workers are to run on, by how many workers there are and by the memory nodes."""
+    text, here = settings.workers.cpu_affinity, facts.capacity
+    nodes = nodes_of(here.cpus, here.topology)
+    if not here.cpus or (text is None and len(nodes) == 1):
+        return
+    if text is None:
+        why = f"there are {len(nodes)} memory nodes, and each worker runs on all of them"
+        yield note(_AFFINITY, why, "--cpu-affinity numa keeps each worker on one")
+        return
+    workers = workers_of(settings, facts)
+    pinned = frozenset().union(*(cpus_for(text, slot, here.cpus, here.topology) for slot in range(workers)))
+    unused = [spell_cpus(node) for node in nodes if not node & pinned]
+    said = f"{workers} workers on CPUs {spell_cpus(pinned)}"
+    if workers > len(pinned) and parse_affinity(text) != NUMA:
+        fix = f"--workers {len(pinned)}, or leave workers.cpu_affinity out"
+        yield warning(_AFFINITY, f"{said}: some must share one, even while another is free", fix)
+    elif unused:
+        yield note(_AFFINITY, f"{said}: the memory node of CPUs {unused[0]} is not used", "--workers auto")
+    else:
+        yield ok(_AFFINITY, said)
 
 
 def memory(settings: Settings, facts: Facts) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from srvctl.doctor.finding import Finding, note, ok, problem, warning
+from srvctl.supervisor.pulse import SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,15 +58,21 @@ def user(settings: Settings, facts: Facts) -> Iterator[Finding]:
 def service(_settings: Settings, facts: Facts) -> Iterator[Finding]:
     """Judge the service manager, where one has started this command."""
     here = facts.surroundings
-    if here.has_watchdog:
-        yield problem(
+    for mistake in here.mistakes:
+        yield warning("service", mistake.rstrip("."))
+    if 0 < here.watchdog < SHORTEST:
+        yield warning(
             "service",
-            "the unit has WatchdogSec=, which srvctl does not answer: systemd would kill it",
-            "remove WatchdogSec=; srvctl watches its workers by itself (health.hang_timeout)",
+            f"WatchdogSec={here.watchdog:g} is shorter than it takes to see whether workers live",
+            f"WatchdogSec={SHORTEST:g} or more",
+        )
+    elif here.watchdog:
+        yield ok(
+            "service", f"the watchdog ({here.watchdog:g} s) is fed while more than half of the workers beat"
         )
     if here.is_notified:
         yield ok("service", "the service manager is told when workers are ready")
-    elif here.is_service:
+    elif here.is_service and not here.mistakes:
         yield note(
             "service",
             "the service manager does not ask to be told when workers are ready",

@@ -23,6 +23,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_places.certificates,
     check_places.trust,
     check_limits.cpus,
+    check_limits.affinity,
     check_limits.memory,
     check_limits.open_files,
     check_limits.tasks,

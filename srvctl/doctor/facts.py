@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from srvctl.ipc.topology import Topology
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -33,11 +35,15 @@ class Capacity:
         affinity: CPUs this process may run on.
         quota: CPUs' worth of time that the cgroup gives.
         memory: Bytes that the cgroup gives.
+        cpus: Those this process may run on; none where the system has no such thing.
+        topology: How they belong together.
     """
 
     affinity: int = 1
     quota: float | None = None
     memory: int | None = None
+    cpus: frozenset[int] = frozenset()
+    topology: Topology = field(default_factory=Topology)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,8 @@ class Surroundings:
         may_bind_low: It may listen on the ports of the system.
         is_notified: A service manager waits for notifications (NOTIFY_SOCKET).
         is_service: A service manager has started it (INVOCATION_ID).
-        has_watchdog: It expects a sign of life (WATCHDOG_USEC).
+        watchdog: Seconds in which it expects a sign of life (WATCHDOG_USEC); 0 for never.
+        mistakes: What is wrong with what it asks for, in sentences.
         is_container: It runs in a container.
         first_process: What process 1 is called.
         is_read_only: The root file system cannot be written.
@@ -169,7 +176,8 @@ class Surroundings:
     may_bind_low: bool = False
     is_notified: bool = False
     is_service: bool = False
-    has_watchdog: bool = False
+    watchdog: float = 0.0
+    mistakes: tuple[str, ...] = ()
     is_container: bool = False
     first_process: str = ""
     is_read_only: bool = False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import sys
 from typing import TYPE_CHECKING, Final
 
 from srvctl.doctor.facts import Capacity, Kernel, Limits
+from srvctl.ipc.topology import read_topology
 from srvctl.supervisor.capacity import available
 from srvctl.supervisor.cgroups import folders, read
 
@@ -41,10 +43,13 @@ def _tasks(root: Path) -> Iterator[tuple[int, int]]:
 def capacity(root: Path) -> Capacity:
     """Return what there is to be used."""
     found = available(root)
+    usable = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
     return Capacity(
         affinity=found.affinity,
         quota=found.cpu_quota.value if found.cpu_quota else None,
         memory=int(found.memory.value) if found.memory else None,
+        cpus=usable,
+        topology=read_topology(usable, root),
     )
 
 

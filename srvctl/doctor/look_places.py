@@ -165,10 +165,10 @@ def _can_workers_read(files: Sequence[str], workers: WorkersSettings) -> bool:
     """Return whether the user that workers become may read the files, as their mode says."""
     if workers.user is None:
         return True
-    from srvctl.worker.identity import look_up  # noqa: PLC0415 - it asks the databases of users
+    from srvctl.settings.identity import of_workers  # noqa: PLC0415 - it asks the databases of users
 
     try:
-        identity = look_up(workers, os.geteuid())
+        identity = of_workers(workers, os.geteuid())
     except LookupError:
         return True  # told when the settings were read
     uid = os.geteuid() if identity.uid is None else identity.uid

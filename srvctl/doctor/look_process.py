@@ -11,8 +11,10 @@ import sys
 import sysconfig
 from typing import TYPE_CHECKING, Final
 
+from srvctl.asked_of_service import asked_of
 from srvctl.doctor.facts import Interpreter, Surroundings
 from srvctl.supervisor.cgroups import read
+from srvctl.supervisor.parentage import first_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ _NET_BIND_SERVICE: Final = 10
 #: What makes Python slower, as its documentation of the command line says.
 _SLOWING: Final = ("PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONTRACEMALLOC")
 _MARKS_OF_CONTAINERS: Final = (".dockerenv", "run/.containerenv")
+_ASKING: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC")
 _STDOUT: Final = 1
 
 
@@ -69,19 +72,27 @@ def _uvloop() -> str:
 def surroundings(environ: Mapping[str, str], root: Path) -> Surroundings:
     """Return whose process this is, and in what it runs."""
     kind, blocks = _stdout()
+    # WATCHDOG_PID means whoever serves, which this process does not.
+    asked = asked_of({name: environ[name] for name in _ASKING if name in environ}, os.getpid())
     return Surroundings(
         uid=os.geteuid(),
         may_bind_low=_may_bind_low(root),
-        is_notified=bool(environ.get("NOTIFY_SOCKET")),
+        is_notified=bool(asked.address),
         is_service=bool(environ.get("INVOCATION_ID")),
-        has_watchdog=bool(environ.get("WATCHDOG_USEC")),
+        watchdog=asked.watchdog,
+        mistakes=asked.mistakes,
         is_container=bool(environ.get("container"))
         or any((root / name).exists() for name in _MARKS_OF_CONTAINERS),
-        first_process=read(root / "proc/1/comm").strip(),
+        first_process=_first_process(root),
         is_read_only=bool(os.statvfs(root).f_flag & os.ST_RDONLY),
         stdout=kind,
         stdout_blocks=blocks,
     )
+
+
+def _first_process(root: Path) -> str:
+    """Return what process 1 is; of a script, which shell runs it."""
+    return first_process(root).shell.rpartition("/")[2].lstrip("-") or read(root / "proc/1/comm").strip()
 
 
 def _may_bind_low(root: Path) -> bool:

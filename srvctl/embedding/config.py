@@ -47,7 +47,6 @@ _PROXIES: Final = "127.0.0.1,::1"
 #: Keywords that set no setting: what they do is done here, in `Server` or in `run`.
 _OWN: Final = frozenset(
     {
-        "http2",
         "log_config",
         "log_level",
         "timeout_notify",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from srvctl.errors import BindError
 from srvctl.settings.binds import FdBind, SystemdBind, binds_of
+from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.listeners import Listener, Listeners, url_of
 from srvctl.supervisor.sockets import open_listeners
 
@@ -86,7 +87,8 @@ def open_addresses(settings: Settings, *, is_tls: bool) -> list[Listener]:
     binds = binds_of(settings.server)
     is_by_systemd = any(isinstance(bind, SystemdBind) for bind in binds)
     # What systemd passed is for the program, unless an address says that it is for us.
-    listeners = open_listeners(binds, settings.server.backlog, os.environ if is_by_systemd else {})
+    inherited = Inherited.from_environ(os.environ) if is_by_systemd else None
+    listeners = open_listeners(binds, settings.server.backlog, inherited)
     if is_tls:
         listeners.speak_tls()
     return [_borrowed(listener) if isinstance(listener.bind, FdBind) else listener for listener in listeners]

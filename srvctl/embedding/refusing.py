@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import UsageError
-from srvctl.settings.refused import HTTP2
 
 if TYPE_CHECKING:
     from srvctl.embedding.config import Config
@@ -27,8 +26,6 @@ def refuse_for_any(config: Config) -> None:
     Raises:
         UsageError: Something of the kind is asked for.
     """
-    if config.http2:
-        raise UsageError(f"http2: {HTTP2}")
     loop = config.loop
     if not (loop is None or isinstance(loop, str) or callable(loop) or hasattr(loop, "run_forever")):
         raise UsageError(f'loop: {loop!r} is neither an event loop nor the name of one; write "auto"')

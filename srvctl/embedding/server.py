@@ -170,7 +170,7 @@ class Server:
         config = self.config
         settings = config.to_settings()
         refuse_for_one_process(config.to_layer())
-        application, tls = config.load_or_raise(), tls_of(config, settings.tls)
+        application, tls = config.load_or_raise(), tls_of(config, settings)
         self._serving = serving = Serving(application, settings, tls)
         self.lifespan = LifespanState(config)
         self.lifespan.watch(serving)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from srvctl.errors import UsageError
 from srvctl.worker.serving import make_tls
-from srvctl.worker.tls.context import build
+from srvctl.worker.tls.context import build, offered
 from srvctl.worker.tls.reloading import Tls
 
 if TYPE_CHECKING:
     from srvctl.embedding.config import Config
-    from srvctl.settings.groups import TlsSettings
+    from srvctl.settings.groups import Settings
 
 
 class GivenTls(Tls):
@@ -33,7 +33,7 @@ class GivenTls(Tls):
         """Do nothing: there is no file to look at."""
 
 
-def tls_of(config: Config, settings: TlsSettings) -> Tls | None:
+def tls_of(config: Config, settings: Settings) -> Tls | None:
     """Return the TLS of a server; None for plain HTTP.
 
     Raises:
@@ -41,7 +41,7 @@ def tls_of(config: Config, settings: TlsSettings) -> Tls | None:
         UsageError: The factory returned something else than a context.
     """
     if config.ssl_context_factory is None:
-        return make_tls(settings)
+        return make_tls(settings.tls, http2=settings.http.http2)
     context: object = config.ssl_context_factory(config, lambda: _default(settings))
     if not isinstance(context, ssl.SSLContext):
         kind = type(context).__name__
@@ -49,10 +49,10 @@ def tls_of(config: Config, settings: TlsSettings) -> Tls | None:
     return GivenTls(context)
 
 
-def _default(settings: TlsSettings) -> ssl.SSLContext:
+def _default(settings: Settings) -> ssl.SSLContext:
     """Return the context that there would be without a factory.
 
     Raises:
         TlsError: The files cannot be used, or there is no certificate.
     """
-    return build(settings).default
+    return build(settings.tls, offered(http2=settings.http.http2)).default

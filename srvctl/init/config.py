@@ -8,11 +8,12 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from srvctl.init.plan import commented
-from srvctl.settings.catalog import Kind, Setting, catalog, groups, title
+from srvctl.settings.catalog import PROGRAM, Kind, Setting, catalog, groups, program_catalog, title
 from srvctl.settings.display import format_value
 
 if TYPE_CHECKING:
     from srvctl.init.plan import Plan
+    from srvctl.settings.groups import ProgramSettings
 
 _WIDTH: Final = 100
 #: Settings that say which instance a process is rather than what it does are in the file as all others are.
@@ -39,7 +40,24 @@ def files(plan: Plan, *, is_full: bool = False) -> dict[str, str]:
         text = "\n".join(filter(None, lines)) if is_full else "".join(lines)
         if text:
             parts.append(f"\n[{group}]  # {title(group)}\n{text}")
+    parts += [_program(program) for program in plan.settings.program]
     return {_NAME: "".join(parts)}
+
+
+def _program(program: ProgramSettings) -> str:
+    """Return the table of a program: what it says otherwise than by default."""
+    lines = [f"\n[[{PROGRAM}]]\n"]
+    for key, setting in program_catalog().items():
+        value = getattr(program, key)
+        if value == setting.default:
+            continue
+        if setting.option.is_secret:
+            names = [f"{entry.partition('=')[0]}=..." for entry in value]
+            lines.append(f"# Values are not written here; copy them from the file that has them.\n# {key} = ")
+            lines.append(f"{_literal(setting, names)}\n")
+        else:
+            lines.append(f"{key} = {_literal(setting, value)}\n")
+    return "".join(lines)
 
 
 def _lines(plan: Plan, setting: Setting, *, is_full: bool) -> str:

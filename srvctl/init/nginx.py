@@ -15,6 +15,9 @@ _ANY: Final = frozenset({"", "0.0.0.0", "::"})
 _EARLIER: Final = 1.0
 _SILENCE: Final = 60.0
 _UNIX: Final = "unix"
+#: nginx tries a request once with each server it knows. Kept connections to a worker that was killed may be
+#: the first that it tries, so that one more would not do.
+_TRIES: Final = 4
 
 
 def files(plan: Plan) -> dict[str, str]:
@@ -28,6 +31,7 @@ def files(plan: Plan) -> dict[str, str]:
         commented(_head(plan))
         + f"""
 upstream {plan.label} {{
+    # nginx only repeats a request whose worker has died (a GET, never a POST) if there is another server.
 {_servers(plan)}\
     keepalive 32;  # idle connections that each nginx worker keeps
     keepalive_timeout {format_duration(keep_alive)};  # less than timeouts.keep_alive: nginx closes first
@@ -51,6 +55,9 @@ server {{
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
+    large_client_header_buffers 4 16k;  # one line of a request head; the default is 8k
+    proxy_buffer_size 16k;  # the whole head of a response; the default is 4k, and a larger one becomes a 502
+    proxy_buffers 8 16k;
 
     # nginx takes in a request before it asks srvctl, and the response as fast as srvctl gives it: slow
     # clients are nginx's. A response that is to be passed on piece by piece says X-Accel-Buffering: no.
@@ -81,4 +88,6 @@ def _servers(plan: Plan) -> str:
         host = "127.0.0.1" if bind.host in _ANY else bind.host
         places.append(f"{f'[{host}]' if ':' in host else host}:{bind.port or plan.port}")
     places = places or [f"127.0.0.1:{plan.port}"]  # of a socket that somebody else has made
-    return "".join(f'    server "{place}";\n' for place in places)
+    if len(places) == 1:
+        places *= _TRIES
+    return "".join(f'    server "{place}" max_fails=0;\n' for place in places)

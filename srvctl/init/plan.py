@@ -21,9 +21,13 @@ _MARGIN: Final = 10
 _WAYS_TO_LISTEN: Final = frozenset({"server.bind", "server.host", "server.port", "server.uds", "server.fd"})
 _LOCAL: Final = ("127.", "::1", "localhost")
 _DEFAULT_PORT: Final = 8000
+#: What the settings call the workers where programs are named.
+_WORKERS: Final = "workers"
 _FIRST_FREE_PORT: Final = 1024
-#: A label of RFC 1123, as Kubernetes wants names.
+#: A label of RFC 1035, as Kubernetes wants the names of Services.
 _LONGEST_LABEL: Final = 50
+#: What YAML 1.1 reads as something else than a text.
+_YAML_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _NOT_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -53,8 +57,9 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """The name where only small letters, digits and hyphens may be in it."""
-        return _NOT_A_LABEL.sub("-", self.name.lower())[:_LONGEST_LABEL].strip("-") or "srvctl"
+        """The name where only small letters, digits and hyphens may be in it, and a letter comes first."""
+        label = _NOT_A_LABEL.sub("-", self.name.lower())[:_LONGEST_LABEL].strip("-") or "srvctl"
+        return label if label[0].isalpha() and label not in _YAML_WORDS else f"app-{label}"
 
     @property
     def binds(self) -> tuple[Bind, ...]:
@@ -84,7 +89,14 @@ class Plan:
     @property
     def port_in_container(self) -> int:
         """The same in a container, where nobody is root, and the port outside is somebody else's choice."""
+        if self._is_kept_in_container:
+            return self._open_ports[0]
         return self.port if self.port >= _FIRST_FREE_PORT else _DEFAULT_PORT
+
+    @property
+    def ports_in_container(self) -> list[int]:
+        """All of its ports in a container that others reach, the one that clients are served on first."""
+        return self._open_ports if self._is_kept_in_container else [self.port_in_container]
 
     @property
     def seconds_to_start(self) -> int:
@@ -97,9 +109,8 @@ class Plan:
         Args:
             drain_delay: Instead of that of the settings.
         """
-        timeouts = self.settings.timeouts
-        delay = timeouts.drain_delay if drain_delay is None else drain_delay
-        return math.ceil(delay + timeouts.graceful_shutdown + timeouts.lifespan_shutdown) + _MARGIN
+        delay = self.settings.timeouts.drain_delay if drain_delay is None else drain_delay
+        return math.ceil(delay + _longest_end(self.settings)) + _MARGIN
 
     @property
     def secrets(self) -> list[str]:
@@ -119,7 +130,7 @@ class Plan:
             further: Settings that a container needs.
         """
         kept: Mapping[str, object] = self._without_secrets(self.given)
-        if not self.is_reachable or self.port < _FIRST_FREE_PORT:
+        if not self._is_kept_in_container:
             kept = {key: value for key, value in kept.items() if key not in _WAYS_TO_LISTEN}
             kept = {**kept, "server.bind": [f":{self.port_in_container}"]}
         return words_of({**kept, **(further or {})}, config or None)
@@ -127,10 +138,40 @@ class Plan:
     @property
     def is_reachable(self) -> bool:
         """Whether other machines reach one of its addresses."""
-        return any(bind.port and not bind.host.startswith(_LOCAL) for bind in self.tcp)
+        return bool(self._open_ports)
+
+    @property
+    def _open_ports(self) -> list[int]:
+        ports = [bind.port for bind in self.tcp if bind.port and not bind.host.startswith(_LOCAL)]
+        return list(dict.fromkeys(ports))
+
+    @property
+    def _is_kept_in_container(self) -> bool:
+        return self.is_reachable and min(self._open_ports) >= _FIRST_FREE_PORT
 
     def _without_secrets(self, given: Mapping[str, object]) -> dict[str, object]:
         return {key: value for key, value in given.items() if not catalog()[key].option.is_secret}
+
+
+def _longest_end(settings: Settings) -> float:
+    """Return the seconds until the workers and all programs have ended.
+
+    What comes after others is stopped before them, so the longest chain of those counts.
+    """
+    timeouts = settings.timeouts
+    seconds = {program.name: program.stop_timeout for program in settings.program}
+    seconds[_WORKERS] = timeouts.graceful_shutdown + timeouts.lifespan_shutdown
+    after = {program.name: program.after for program in settings.program}
+    after[_WORKERS] = settings.workers.after
+
+    def until_ended(name: str, above: frozenset[str]) -> float:
+        # Settings with a circle are refused elsewhere; here it must only not go on for ever.
+        below = [each for each in after.get(name, ()) if each not in above]
+        return seconds.get(name, 0.0) + max(
+            (until_ended(each, above | {each}) for each in below), default=0.0
+        )
+
+    return max(until_ended(name, frozenset({name})) for name in seconds)
 
 
 def commented(lines: Sequence[str]) -> str:

@@ -44,6 +44,7 @@ class Command(StrEnum):
     WORKER_STOP = "worker_stop"
     WORKER_KILL = "worker_kill"
     WORKER_DUMP = "worker_dump"
+    PROGRAM = "program"
     LOGS = "logs"
     EVENTS = "events"
 

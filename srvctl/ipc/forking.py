@@ -76,17 +76,18 @@ def fork() -> int:
         return os.fork()
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies, however that dies (Linux only).
+def die_with(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent dies, however that dies (Linux only).
 
     A change of user or group clears the request (prctl(2)), so it must be repeated after one.
 
     Args:
         parent: Its process id; if that is not the parent any more, this process ends now.
+        by: The signal.
     """
     if not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, by)
     if os.getppid() != parent:  # it died before prctl(2) took effect
         os._exit(ExitCode.INTERNAL)
 

@@ -31,6 +31,7 @@ _REASONS: Final = {
     "max_requests": "recycled: max_requests",
     "max_lifetime": "recycled: max_lifetime",
     "max_memory": "recycled: max_memory",
+    "memory_watermark": "recycled: memory_watermark",
     "hang": "hung",
     "health probe": "replaced: health probe",
     "itself, or a signal": "drained by itself, or for a signal that somebody sent it",
@@ -109,7 +110,7 @@ def _memory(death: Death) -> str:
     first, last = known[0], known[-1]
     if last > first:
         return f" (memory grew from {size_text(first)} to {size_text(last)})"
-    return f" (it used {size_text(last)})"
+    return f" ({size_text(last)} when it was last measured)"
 
 
 def _asked(death: Death) -> str:

@@ -11,14 +11,30 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from srvctl.errors import SrvctlError
-from srvctl.settings.catalog import Kind, Setting, catalog
+from srvctl.settings.catalog import Kind, Setting, catalog, program_catalog
 from srvctl.settings.display import format_value
 from srvctl.settings.load import load
+from srvctl.settings.programs import read_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srvctl.migrate.result import Migration
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEntry:
+    """A table of the file.
+
+    Attributes:
+        name: What it is called.
+        values: What it says otherwise than by default, as the file has it.
+        origin: Where it came from.
+    """
+
+    name: str
+    values: Mapping[str, object]
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,33 @@ def checked(migration: Migration) -> list[Entry]:
     ]
 
 
+def checked_programs(migration: Migration) -> list[ProgramEntry]:
+    """Return the programs that were taken over, in their order.
+
+    Args:
+        migration: What the loader refuses is told in it: a value is left out, or a program that has no name
+            or no command then.
+    """
+    found: dict[str, ProgramEntry] = {}
+    for taken in migration.programs:
+        read = read_program(taken.values)
+        for key, why in read.wrong.items():
+            migration.ask(f"{taken.origin} {key}", f"cannot be taken over: {why}")
+        settings = read.settings
+        if settings is None or settings.name in found:
+            migration.ask(taken.origin, "was left out: it has no name or command of its own")
+            continue
+        if settings.environment:
+            migration.ask(taken.origin, "the values of its variables are in the file: see who may read it")
+        values = {
+            key: _written(setting, getattr(settings, key))
+            for key, setting in program_catalog().items()
+            if getattr(settings, key) != setting.default
+        }
+        found[settings.name] = ProgramEntry(settings.name, values, taken.origin)
+    return list(found.values())
+
+
 def _culprit(migration: Migration) -> str:
     """Return what to leave out of settings that are right by themselves and cannot be together."""
     values = {key: taken.value for key, taken in migration.taken.items()}
@@ -84,9 +127,11 @@ def _problem(values: Mapping[str, object]) -> str:
 
 
 def _entry(setting: Setting, value: object, origin: str) -> Entry:
-    written = value
+    return Entry(setting, _written(setting, value), origin, value == setting.default)
+
+
+def _written(setting: Setting, value: object) -> object:
+    """Return a value as a file has it."""
     if setting.kind in {Kind.DURATION, Kind.SIZE}:
-        written = format_value(setting, value)
-    elif isinstance(value, tuple):
-        written = list(value)
-    return Entry(setting, written, origin, value == setting.default)
+        return format_value(setting, value)
+    return list(value) if isinstance(value, tuple) else value

@@ -10,6 +10,7 @@ from srvctl.migrate.result import Attention, Given
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from srvctl.migrate.result import TakenProgram
     from srvctl.migrate.shellwords import Word
 
 
@@ -39,12 +40,14 @@ class Command:
         environ: Variables that are set for it, by name.
         notes: What a person should know.
         binds: Addresses that replace the server's own, and where they come from.
+        programs: Processes beside the server.
     """
 
     commands: list[list[Word]]
     environ: dict[str, Given] = field(default_factory=dict)
     notes: list[Attention] = field(default_factory=list)
     binds: tuple[list[str], str] | None = None
+    programs: list[TakenProgram] = field(default_factory=list)
 
     def known(self) -> Mapping[str, str]:
         """Return the variables whose values are known."""

@@ -29,6 +29,8 @@ SAME: Final[Mapping[str, str]] = {
     "asgi_lifespan": "app.lifespan",
     "websocket_max_message_size": "ws.max_size",
     "limit_request_fields": "limits.request_fields",
+    "http2_cleartext": "http.http2",
+    "http2_max_concurrent_streams": "limits.http2_streams",
     "limit_request_line": "limits.request_line_size",
     "proc_name": "server.name",
     "chdir": "app.dir",

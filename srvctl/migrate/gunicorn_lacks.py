@@ -12,7 +12,6 @@ _SYSLOG: Final = (
     "or give log.config a handler for syslog"
 )
 _STATSD: Final = "srvctl sends no metrics; srvctl status --json has the numbers of each worker"
-_HTTP2: Final = "srvctl speaks HTTP/1.1; let the proxy before it speak HTTP/2 with clients"
 _STRICT: Final = (
     "what RFC 9112 forbids is refused: a proxy that reads it otherwise would let requests be smuggled"
 )
@@ -49,11 +48,9 @@ WITHOUT: Final[Mapping[str, str]] = {
     "ssl_version": "of no effect in gunicorn any more; tls.min_version is TLSv1.2",
     "suppress_ragged_eofs": "a connection that ends without TLS's end is an ended connection, and no error",
     "do_handshake_on_connect": "handshakes never hold up a worker; timeouts.tls_handshake limits them",
-    "http2_cleartext": _HTTP2,
-    "http2_max_concurrent_streams": _HTTP2,
-    "http2_initial_window_size": _HTTP2,
-    "http2_max_frame_size": _HTTP2,
-    "http2_max_header_list_size": _HTTP2,
+    "http2_initial_window_size": "the window of a request is limits.request_buffer, 64 KiB by default",
+    "http2_max_frame_size": "frames of up to 16 KiB are taken, the least that every client can send",
+    "http2_max_header_list_size": "limits.request_head_size, 64 KiB by default, holds for HTTP/2 as well",
     "permit_obsolete_folding": _STRICT,
     "strip_header_spaces": _STRICT,
     "permit_unconventional_http_method": "srvctl takes every method that RFC 9110 allows the form of",

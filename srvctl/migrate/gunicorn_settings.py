@@ -171,10 +171,13 @@ def _take_pythonpath(given: Given, values: _Values, migration: Migration) -> Non
 
 
 def _take_protocols(given: Given, _values: _Values, migration: Migration) -> None:
-    if str(given.value).lower() not in {"http", "h1", "http/1.1", ""}:
+    wanted = {name.strip() for name in str(given.value).lower().split(",")}
+    if "h2" in wanted:
+        migration.take("http.http2", True, given.origin)
+    if wanted - {"http", "h1", "h2", "http/1.1", ""}:
         migration.lacks(
             f"{given.origin} {given.value}",
-            "srvctl speaks HTTP/1.1; let the proxy before it speak another one",
+            "srvctl speaks HTTP/1.1 and HTTP/2; let the proxy before it speak another one",
         )
 
 

@@ -19,6 +19,7 @@ class Kind(Enum):
     SYSTEMD = "systemd"
     PROCFILE = "procfile"
     COMPOSE = "compose"
+    SUPERVISORD = "supervisord"
 
 
 def kind_of(name: str, text: str) -> Kind | None:
@@ -32,7 +33,7 @@ def kind_of(name: str, text: str) -> Kind | None:
     by_suffix = {".service": Kind.SYSTEMD, ".py": Kind.GUNICORN, ".yml": Kind.COMPOSE, ".yaml": Kind.COMPOSE}
     by_suffix |= {".sh": Kind.COMMAND, ".bash": Kind.COMMAND, ".conf": Kind.SYSTEMD}
     kind = by_suffix.get(path.suffix.lower())
-    if kind is Kind.SYSTEMD and "[Service]" not in text:
+    if kind is Kind.SYSTEMD and "[Service]" not in text:  # also .conf of Supervisor
         kind = None
     return kind or _kind_by_content(text)
 
@@ -40,6 +41,7 @@ def kind_of(name: str, text: str) -> Kind | None:
 def _kind_by_content(text: str) -> Kind | None:
     for pattern, kind in (
         (r"^\[Service\]", Kind.SYSTEMD),
+        (r"^\[program:", Kind.SUPERVISORD),
         (r"^\s*FROM\s+\S+", Kind.DOCKERFILE),
         (r"^services:", Kind.COMPOSE),
         (r"^web:\s", Kind.PROCFILE),

@@ -8,22 +8,54 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from srvctl.migrate.command import Command, NothingFoundError
-from srvctl.migrate.invocation import find
+from srvctl.migrate.invocation import ASSIGNMENT, find
+from srvctl.migrate.result import TakenProgram
 from srvctl.migrate.shellwords import Word, commands_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+#: What Heroku runs before it starts the others.
+_RELEASE: Final = "release"
+_OPERATOR: Final = re.compile(r"[;&|`(){}\n]")
+#: Variables, operators and patterns; quoted or not, for a shell knows better.
+_FOR_A_SHELL: Final = re.compile(r"[$`;&|<>*?~(){}\[\]]")
 _PROCESS: Final = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
 
 
 def read_procfile(text: str, name: str) -> Command:
-    """Return the process of a Procfile that is a server.
+    """Return the process of a Procfile that is a server; the others run beside it.
 
     Raises:
         NothingFoundError: None is.
     """
-    return _choose(((process, Command(commands_of(line))) for process, line in _PROCESS.findall(text)), name)
+    found = [(process, line.strip(), Command(commands_of(line))) for process, line in _PROCESS.findall(text)]
+    command = _choose([(process, started) for process, _, started in found], name)
+    for process, line, started in found:
+        if find(started.commands, started.known()) is not None:
+            continue
+        if process == _RELEASE:
+            command.note(
+                f"{name} {process}",
+                "runs once for a release: go on running it before, or write a [[program]] with "
+                'ready = "exit", and its name into workers.after',
+            )
+        else:
+            command.programs.append(
+                TakenProgram({"name": process, "command": _words(line, started)}, f"{name} {process}")
+            )
+    return command
+
+
+def _words(line: str, started: Command) -> list[str]:
+    """Return the words of a command; of what only a shell understands, a shell with it, as honcho has."""
+    words = started.commands[0] if len(started.commands) == 1 else []
+    sets_variables = bool(words) and ASSIGNMENT.match(words[0].text) is not None
+    if words and not sets_variables and not _FOR_A_SHELL.search(line):
+        return [word.text for word in words]
+    if words and not _OPERATOR.search(line):  # so that signals reach it, and not the shell
+        line = f"exec env {line}" if sets_variables else f"exec {line.removeprefix('exec ')}"
+    return ["sh", "-c", line]
 
 
 def read_compose(text: str, name: str) -> Command:

@@ -6,6 +6,10 @@ Knows no source and no server. Texts of it are shown to people as they are, so e
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,19 @@ class Taken:
 
     key: str
     value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenProgram:
+    """A process beside the server, which becomes a ``[[program]]``.
+
+    Attributes:
+        values: As the file is to have them, by key of the table; validated later.
+        origin: Where it came from.
+    """
+
+    values: Mapping[str, object]
     origin: str
 
 
@@ -92,6 +109,7 @@ class Migration:
     Attributes:
         server: What it was made for: ``uvicorn``, ``gunicorn`` or ``fastapi``.
         taken: By dotted key; the last one given wins.
+        programs: Processes beside the server, in their order.
         different: What means something else, in the order in which it was met.
         missing: What has no counterpart.
         attention: What a person has to look at.
@@ -99,6 +117,7 @@ class Migration:
 
     server: str
     taken: dict[str, Taken] = field(default_factory=dict)
+    programs: list[TakenProgram] = field(default_factory=list)
     different: list[Different] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     attention: list[Attention] = field(default_factory=list)

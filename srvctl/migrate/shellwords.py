@@ -20,6 +20,7 @@ _VARIABLE: Final = re.compile(
 _SUBSTITUTION: Final = re.compile(r"\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)|`[^`]*`")
 _OPERATOR: Final = re.compile(r"&&|\|\||[;|&\n]|[0-9]*>{1,2}(?:&[0-9-])?|<")
 _BLANK: Final = " \t"
+_CONTINUED: Final = "\\\n"
 _ESCAPED_IN_QUOTES: Final = '"\\$`\n'
 
 
@@ -118,7 +119,7 @@ class _Reader:
     """Reads one line from its beginning to its end."""
 
     def __init__(self, text: str, known: Mapping[str, str]) -> None:
-        self._text = text.replace("\\\n", " ")
+        self._text = text
         self._known = known
         self._at = 0
 
@@ -136,16 +137,22 @@ class _Reader:
                     self._skip_file()
                 elif ">" not in operator[0]:
                     commands.append([])
-            elif char in _BLANK:
+            elif (blank := self._blank()) > 0:
                 self._end(piece, commands[-1])
                 piece = _Piece(self._known)
-                self._at += 1
+                self._at += blank
             elif char == "#" and not piece.is_begun:
                 self._at = self._find("\n", self._at)
             else:
                 self._take(piece, char)
         self._end(piece, commands[-1])
         return [command for command in commands if command]
+
+    def _blank(self) -> int:
+        """Return how long what parts words is; a line that goes on does, too, unless quotes are around it."""
+        if self._text.startswith(_CONTINUED, self._at):
+            return len(_CONTINUED)
+        return int(self._text[self._at] in _BLANK)
 
     @staticmethod
     def _end(piece: _Piece, command: list[Word]) -> None:
@@ -154,7 +161,7 @@ class _Reader:
 
     def _skip_file(self) -> None:
         """Leave out the file that output goes to."""
-        skipped = re.compile(r"[ \t]*[^\s;&|]*").match(self._text, self._at)
+        skipped = re.compile(r"(?:[ \t]|\\\n)*[^\s;&|]*").match(self._text, self._at)
         self._at = skipped.end() if skipped else self._at
 
     def _find(self, what: str, begin: int) -> int:
@@ -184,7 +191,8 @@ class _Reader:
         self._at += 1
 
     def _take_escaped(self, piece: _Piece) -> None:
-        piece.literal(self._text[self._at + 1 : self._at + 2])
+        if not self._text.startswith(_CONTINUED, self._at):  # which in double quotes is nothing at all
+            piece.literal(self._text[self._at + 1 : self._at + 2])
         self._at += 2
 
     def _take_plain(self, piece: _Piece, char: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from srvctl.migrate import dockerfile, fastapi_cli, gunicorn, listings, systemd_unit, uvicorn
+from srvctl.migrate import dockerfile, fastapi_cli, gunicorn, listings, supervisord, systemd_unit, uvicorn
 from srvctl.migrate.command import Command, NothingFoundError
 from srvctl.migrate.invocation import ASSIGNMENT, KEYWORDS, Invocation, find
 from srvctl.migrate.kinds import Kind
@@ -66,6 +66,8 @@ def from_text(kind: Kind, text: str, name: str, read: _Read) -> Migration:
             command = listings.read_procfile(text, name)
         case Kind.COMPOSE:
             command = listings.read_compose(text, name)
+        case Kind.SUPERVISORD:
+            command = supervisord.read(text, name)
         case Kind.COMMAND:
             command = _script(text)
     return _translate(command, name, read)
@@ -110,6 +112,7 @@ def _translate(command: Command, name: str, read: _Read) -> Migration:
     migration = _by_server(call, command.environ, read)
     if command.binds is not None:
         _replace_address(command.binds, migration)
+    migration.programs += command.programs
     _tell(command, call, migration)
     return migration
 

@@ -25,7 +25,6 @@ _PREFIX: Final = "UVICORN_"
 _LISTEN: Final = ("fd", "uds", "host", "port")
 #: Options without a setting, and what becomes of them.
 WITHOUT: Final[Mapping[str, str]] = {
-    "http2": "srvctl speaks HTTP/1.1; let the proxy before it speak HTTP/2 with clients",
     "version": "prints uvicorn's version and serves nothing; write srvctl version",
 }
 
@@ -43,7 +42,7 @@ def settings() -> Mapping[str, Setting]:
 
 def flags() -> list[Flag]:
     """Return all spellings of uvicorn's options."""
-    known = [Flag("--http2", "http2", Takes.NOTHING), Flag("--version", "version", Takes.NOTHING)]
+    known = [Flag("--version", "version", Takes.NOTHING)]
     for name, setting in settings().items():
         takes = Takes.NOTHING if setting.is_switch else Takes.VALUE
         known += [Flag(text, name, takes) for text in (setting.option.flag, *setting.option.aliases) if text]

@@ -43,6 +43,8 @@ _LEFT_OUT: Final[Mapping[str, str]] = MappingProxyType(
         "log.access_file": "",
         "log.format": "",
         "log.use_colors": "",
+        "workers.after": "",
+        "program": "programs ([[program]]) are left out: the rehearsal starts none",
         "console": "",
         "metrics": "",
         "server": "",
@@ -66,7 +68,7 @@ def rehearsed(settings: Settings, folder: Path, name: str) -> tuple[dict[str, An
     for key, value in flat(settings).items():
         group = key.partition(".")[0]
         reason = _LEFT_OUT.get(key, _LEFT_OUT.get(group))
-        default = catalog()[key].default
+        default = catalog()[key].default if key in catalog() else []
         if reason is None or key in _KEPT:
             values[key] = value
         elif reason and value != default and reason not in notes:

@@ -15,7 +15,7 @@ from ipaddress import AddressValueError, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from srvctl.settings.groups import ServerSettings
+    from srvctl.settings.groups import ServerSettings, Settings
 
 _FORMS: Final = "HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, fd://N or systemd:NAME"
 _LABEL: Final = r"[A-Za-z0-9_-]{1,63}"
@@ -157,6 +157,17 @@ def binds_of(server: ServerSettings) -> tuple[Bind, ...]:
     if server.fd is not None:
         return (FdBind(server.fd),)
     return (TcpBind(server.host, server.port),)
+
+
+def all_binds(settings: Settings) -> tuple[Bind, ...]:
+    """Return all addresses that an instance listens on: the server's, the console's and the programs'.
+
+    Raises:
+        ValueError: As `binds_of`.
+    """
+    others = [settings.console.bind] if settings.console.bind is not None else []
+    others += [text for program in settings.program for text in program.bind]
+    return (*binds_of(settings.server), *map(parse_bind, others))
 
 
 def _parse(text: str) -> Bind:

@@ -6,13 +6,13 @@ pydantic, so the reference and the flags describe the declaration and not a libr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import Enum
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from srvctl.settings.groups import Settings
+from srvctl.settings.groups import ProgramSettings, Settings
 from srvctl.settings.option import Option
 from srvctl.settings.units import DURATION_FORM, SIZE_FORM, ParsedBy, parse_duration, parse_size
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ENV_PREFIX: Final = "SRVCTL_"
 ENV_DELIMITER: Final = "__"
+#: The name of the tables, and of the field of `Settings`, that are no group: there may be many.
+PROGRAM: Final = "program"
 
 
 class Kind(Enum):
@@ -128,9 +130,16 @@ def catalog() -> Mapping[str, Setting]:
 
 
 @cache
+def program_catalog() -> Mapping[str, Setting]:
+    """Return what a ``[[program]]`` may say, by its key in that table; required ones have no default."""
+    return MappingProxyType({setting.name: setting for setting in _settings_of(PROGRAM, ProgramSettings)})
+
+
+@cache
 def groups() -> Mapping[str, type]:
     """Return the class of each group by the name of its table."""
-    return MappingProxyType(get_type_hints(Settings))
+    hints = get_type_hints(Settings)
+    return MappingProxyType({name: hints[name] for name in hints if name != PROGRAM})
 
 
 def title(group: str) -> str:
@@ -140,7 +149,8 @@ def title(group: str) -> str:
 
 def _settings_of(group: str, cls: type) -> list[Setting]:
     hints = get_type_hints(cls, include_extras=True)
-    return [_setting(group, field.name, field.default, hints[field.name]) for field in fields(cls)]
+    defaults = {field.name: None if field.default is MISSING else field.default for field in fields(cls)}
+    return [_setting(group, name, default, hints[name]) for name, default in defaults.items()]
 
 
 def _setting(group: str, name: str, default: object, hint: Any) -> Setting:

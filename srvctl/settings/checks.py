@@ -17,7 +17,8 @@ from srvctl.settings.console_checks import (
     parse_statsd,
 )
 from srvctl.settings.console_token import check_token
-from srvctl.settings.process_values import parse_cpus, parse_id, parse_rlimit, parse_umask
+from srvctl.settings.cpu_placement import parse_affinity
+from srvctl.settings.process_values import parse_id, parse_rlimit, parse_umask
 from srvctl.settings.trusted import check_fields, check_peers
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ CHECKS: Final[Mapping[str, Callable[[str], None]]] = MappingProxyType(
         "server.bind": check_bind,
         "server.host": check_host,
         "server.uds": check_uds,
-        "workers.cpu_affinity": _parses(parse_cpus),
+        "workers.cpu_affinity": _parses(parse_affinity),
         "workers.loop": check_loop,
         "workers.group": _parses(parse_id),
         "workers.rlimits": _parses(parse_rlimit),

@@ -9,7 +9,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from srvctl.settings.binds import FdBind, SystemdBind, TcpBind, parse_bind
+from srvctl.settings.binds import FdBind, TcpBind, parse_bind
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -25,8 +25,8 @@ def check_console_bind(text: str) -> None:
         bind = parse_bind(text)
     except ValueError as error:
         raise ValueError(str(error).removeprefix(f"{text!r} ")) from None
-    if isinstance(bind, FdBind | SystemdBind):
-        raise ValueError("is not for the console; write HOST:PORT, :PORT or unix:PATH")  # noqa: TRY004 - a text
+    if isinstance(bind, FdBind):
+        raise ValueError("is not for the console; write HOST:PORT, :PORT, unix:PATH or systemd:NAME")  # noqa: TRY004 - a text
 
 
 def check_console_host(name: str) -> None:

@@ -70,6 +70,11 @@ def quote_key(part: str) -> str:
     )
 
 
+def name_of(key: object) -> str:
+    """Return a key's name; YAML has keys that are no text."""
+    return key if isinstance(key, str) else quote(key)
+
+
 def _one_line(text: str) -> str:
     """Escape whatever would break the line or the terminal."""
     return "".join(

@@ -22,7 +22,9 @@ def validated(layer: Layer) -> dict[str, object]:
     """Return the typed values of ``layer`` by key; what is wrong in them becomes its problems."""
     values, errors = validate({key: given.value for key, given in layer.values.items()})
     for key, details in errors.items():
-        layer.problems.append(_wrong_type(catalog()[key], layer.values[key], details))
+        given = layer.values[key]
+        why = why_wrong_type(catalog()[key], given.value, details)
+        layer.problems.append(Problem.at(given.origin, key, why))
     for key, value in values.items():
         problem = _wrong_form(catalog()[key], layer.values[key], value)
         if problem is not None:
@@ -30,10 +32,17 @@ def validated(layer: Layer) -> dict[str, object]:
     return values
 
 
-def _wrong_type(setting: Setting, given: Given, details: list[ErrorDetails]) -> Problem:
+def why_wrong_type(setting: Setting, given: object, details: list[ErrorDetails]) -> str:
+    """Return what is wrong with a value that has not the type of its setting, and what would be right.
+
+    Args:
+        setting: The setting.
+        given: The value as it was given.
+        details: What pydantic says.
+    """
     detail = _most_telling(details)
     in_list = setting.kind is Kind.LIST and len(detail["loc"]) > _WHERE_IN_A_LIST
-    value = quote(detail["input"] if in_list else given.value)
+    value = quote(detail["input"] if in_list else given)
     expects = setting.expects
     match detail["type"]:
         case "value_error":
@@ -48,7 +57,7 @@ def _wrong_type(setting: Setting, given: Given, details: list[ErrorDetails]) -> 
             why = f"is neither true nor false; write {expects}"
         case _:
             why = f"is not {setting.kind.value}; write {expects}"
-    return Problem.at(given.origin, setting.key, f"{value} {why}")
+    return f"{value} {why}"
 
 
 def _most_telling(details: list[ErrorDetails]) -> ErrorDetails:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import yaml
 from pydantic_settings import TomlConfigSettingsSource, YamlConfigSettingsSource
 
-from srvctl.settings.catalog import catalog, groups
-from srvctl.settings.display import quote, quote_key
+from srvctl.settings.catalog import PROGRAM, catalog, groups
+from srvctl.settings.display import name_of, quote, quote_key
 from srvctl.settings.layer import Given, Layer, Origin, Problem, Source
+from srvctl.settings.locate import Path as KeyPath
 from srvctl.settings.locate import line_of, locate_toml, locate_yaml, yaml_duplicates
 from srvctl.settings.model import model
+from srvctl.settings.program_tables import take_programs
 from srvctl.settings.suggest import did_you_mean, suggest_group, suggest_key
 
 if TYPE_CHECKING:
@@ -34,7 +36,10 @@ def from_file(path: Path) -> Layer:
     except _UnusableError as error:
         return _unusable(path, error.line, str(error))
     for group, table in data.items():
-        _take_group(layer, _name(group), table, str(path), lines)
+        if group == PROGRAM:
+            take_programs(layer, table, str(path), lines)
+        else:
+            _take_group(layer, name_of(group), table, str(path), lines)
     return layer
 
 
@@ -50,7 +55,7 @@ def _unusable(path: Path, line: int | None, why: str) -> Layer:
     return Layer(Source.FILE, problems=[Problem.at(Origin(Source.FILE, str(path), line), why)])
 
 
-_Lines: TypeAlias = Mapping[tuple[str, ...], int]
+_Lines: TypeAlias = Mapping[KeyPath, int]
 _Read: TypeAlias = tuple[Mapping[Any, Any], _Lines, list[Problem]]
 
 
@@ -82,7 +87,7 @@ def _read_yaml(path: Path) -> _Read:
     problems = [
         Problem.at(
             Origin(Source.FILE, str(path), line),
-            ".".join(map(quote_key, parts)),
+            _dotted(parts),
             f"is given twice; first on line {first}",
         )
         for parts, line, first in yaml_duplicates(root)
@@ -100,12 +105,12 @@ _READERS: Final[Mapping[str, Callable[[Path], _Read]]] = {
 def _take_group(layer: Layer, group: str, table: object, path: str, lines: _Lines) -> None:
     origin = Origin(Source.FILE, path, line_of(lines, (group,)))
     if group not in groups():
-        what = "group" if isinstance(table, dict) else "key"
+        what = "group" if _is_group(table) else "key"
         meant = _meant_outside(group, table)
         layer.problems.append(Problem.at(origin, quote_key(group), f"unknown {what}{did_you_mean(meant)}"))
     elif isinstance(table, dict):
         for name, value in table.items():
-            _take_key(layer, group, _name(name), value, path, lines)
+            _take_key(layer, group, name_of(name), value, path, lines)
     elif table is not None:  # in YAML, a group of which every line is commented out
         example = next(setting.name for setting in catalog().values() if setting.group == group)
         layer.problems.append(
@@ -125,9 +130,23 @@ def _take_key(layer: Layer, group: str, name: str, value: object, path: str, lin
         layer.values[setting.key] = Given(value, origin)
 
 
+def _is_group(table: object) -> bool:
+    """Return whether something is a table, or a list of them."""
+    tables = table if isinstance(table, list) and table else [table]
+    return all(isinstance(one, dict) for one in tables)
+
+
 def _meant_outside(group: str, table: object) -> str | None:
     meant = suggest_group(group)
-    return None if meant and "." in meant and isinstance(table, dict) else meant
+    return None if meant and "." in meant and _is_group(table) else meant
+
+
+def _dotted(path: KeyPath) -> str:
+    """Write a path: a table of many has a number, from 1 on."""
+    *above, last = path
+    if above and isinstance(above[-1], int):
+        return f"{above[0]} #{above[-1] + 1}.{quote_key(str(last))}"
+    return ".".join(quote_key(str(part)) for part in path)
 
 
 def _text(path: Path) -> str:
@@ -157,11 +176,6 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     return str(error).partition("\n")[0] if isinstance(error, ValueError) else "a value does not fit its tag"
-
-
-def _name(key: object) -> str:
-    """Return a key's name; YAML has keys that are no text."""
-    return key if isinstance(key, str) else quote(key)
 
 
 def _check_is_mapping(root: yaml.Node | None) -> None:

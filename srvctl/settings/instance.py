@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from srvctl.settings.groups import Settings
 
@@ -23,6 +23,9 @@ LEDGER_SUFFIX: Final = ".ledger"
 #: Where root's instances are, and those of service managers that make ``/run/srvctl`` for another user.
 SYSTEM_RUNTIME: Final = Path("/run/srvctl")
 SYSTEM_STATE: Final = Path("/var/lib/srvctl")
+#: Where everybody may make a directory. The second can be written where nothing else can: in a container with
+#: a read-only file system, as Docker, podman and Kubernetes make it; it is gone with the container.
+TEMPORARY: Final = ("/tmp", "/dev/shm")  # noqa: S108 - made private and checked by who uses it
 
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 #: Longer, and the socket's path would not fit into the 103 bytes that every system has for it.
@@ -82,19 +85,21 @@ def numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-def runtime_directories(environ: Mapping[str, str], uid: int, temporary: str = "/tmp") -> tuple[Path, ...]:  # noqa: S108 - made private and checked by who uses it
+def runtime_directories(
+    environ: Mapping[str, str], uid: int, temporary: Sequence[str] = TEMPORARY
+) -> tuple[Path, ...]:
     """Return the directories for sockets, best first.
 
     Args:
         environ: ``RUNTIME_DIRECTORY`` of a service manager (systemd.exec(5)) and ``XDG_RUNTIME_DIR``.
         uid: Whose instance it is: the effective user.
-        temporary: The system's directory for temporary files.
+        temporary: Where everybody may make a directory.
     """
     return (
         *_given(environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]),
         *([SYSTEM_RUNTIME] if uid == 0 else []),
         *_given(environ.get("XDG_RUNTIME_DIR", ""), "srvctl"),
-        Path(temporary, f"srvctl-{uid}"),
+        *(Path(place, f"srvctl-{uid}") for place in temporary),
     )
 
 
@@ -134,7 +139,7 @@ def control_paths(
 
 
 def ledger_paths(setting: str, name: str, environ: Mapping[str, str], uid: int) -> tuple[Path, ...]:
-    """Return where the ledger's file may be, best first.
+    """Return where the ledger's file may be, best first; at last where it outlives the master only.
 
     Args:
         setting: ``ledger.file``: a path, ``auto`` or ``none``; the latter has no path.
@@ -142,7 +147,17 @@ def ledger_paths(setting: str, name: str, environ: Mapping[str, str], uid: int) 
         environ: See `state_directories`.
         uid: See `state_directories`.
     """
-    return _paths(setting, state_directories(environ, uid), name + LEDGER_SUFFIX)
+    return _paths(setting, ledger_directories(environ, uid), name + LEDGER_SUFFIX)
+
+
+def ledger_directories(environ: Mapping[str, str], uid: int) -> tuple[Path, ...]:
+    """Return the directories for ledgers, best first: what is small may be kept in memory as well.
+
+    Args:
+        environ: See `state_directories`.
+        uid: See `state_directories`.
+    """
+    return (*state_directories(environ, uid), Path(TEMPORARY[-1], f"srvctl-{uid}"))
 
 
 def _paths(setting: str, directories: tuple[Path, ...], file: str) -> tuple[Path, ...]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+from srvctl.settings.display import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Source(Enum):
@@ -81,10 +86,45 @@ class Problem:
         return cls(origin, ": ".join((origin.place, *parts)), key)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenProgram:
+    """A ``[[program]]`` of the file: known keys only.
+
+    Attributes:
+        position: Which of them, from 1 on.
+        values: By key in the table.
+        origin: Where it begins.
+    """
+
+    position: int
+    values: Mapping[str, Given]
+    origin: Origin
+
+    @property
+    def label(self) -> str:
+        """What messages call it: ``program "queue"``, or ``program #2`` where it has no name."""
+        name = self.values.get("name")
+        return program_label(name.value if name else None, self.position)
+
+    def origin_of(self, key: str) -> Origin:
+        """Return where a value is, or the table if it has none."""
+        return self.values[key].origin if key in self.values else self.origin
+
+    def problem(self, key: str, text: str) -> Problem:
+        """Make the problem ``place: program "queue".restart: text``."""
+        return Problem.at(self.origin_of(key), f"{self.label}.{key}", text)
+
+
+def program_label(name: object, position: int) -> str:
+    """Return what a program is called in messages and tables: by its name, or else by its position."""
+    return f"program {quote(name)}" if isinstance(name, str) and name else f"program #{position}"
+
+
 @dataclass(slots=True)
 class Layer:
     """What one source gives: known keys only; everything else has become a problem."""
 
     source: Source
     values: dict[str, Given] = field(default_factory=dict)
+    programs: list[GivenProgram] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)

@@ -5,13 +5,13 @@ Called in the short-lived resolver process only (ADR 2): it imports pydantic, wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import ConfigError, TargetError, UsageError, printable
-from srvctl.settings.catalog import catalog, groups
-from srvctl.settings.conflicts import keep_one_worker
+from srvctl.settings.catalog import catalog, groups, program_catalog
+from srvctl.settings.conflicts import keep_bounds, keep_one_worker
 from srvctl.settings.explain import validated
 from srvctl.settings.groups import Settings
 from srvctl.settings.layer import DEFAULT, Layer, Origin, Problem, Source
@@ -19,10 +19,14 @@ from srvctl.settings.listen import keep_one_way
 from srvctl.settings.sources import from_command_line, from_environment, from_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from srvctl.settings.layer import GivenProgram
+    from srvctl.settings.programs import Read
+
 _PRECEDENCE: Final = tuple(Source)
+_AFTER: Final = "workers.after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,12 @@ class Loaded:
     Attributes:
         settings: The validated values.
         origins: Where each came from, for every dotted key.
+        program_origins: The same for each program, by its key in the table.
     """
 
     settings: Settings
     origins: Mapping[str, Origin]
+    program_origins: tuple[Mapping[str, Origin], ...] = ()
 
 
 def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | None) -> Loaded:
@@ -61,19 +67,51 @@ def load(cli: Mapping[str, object], environ: Mapping[str, str], file: Path | Non
     layers = sorted([*own, foreign], key=lambda layer: _PRECEDENCE.index(layer.source))
     conflicts = keep_one_way(layers) + keep_one_worker(layers)
     typed[Source.FOREIGN] = validated(foreign)
+    conflicts += keep_bounds(layers, typed)
+    programs, wrong = _programs(layers, typed)
+    conflicts += wrong
     raise_all([problem for layer in layers for problem in layer.problems] + conflicts)
     values: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     for layer in reversed(layers):
         for key, given in layer.values.items():
             values[key], origins[key] = typed[layer.source][key], given.origin
-    return Loaded(_assemble(values), MappingProxyType({key: origins.get(key, DEFAULT) for key in catalog()}))
+    return Loaded(
+        replace(_assemble(values), program=tuple(filter(None, (read.settings for _, read in programs)))),
+        MappingProxyType({key: origins.get(key, DEFAULT) for key in catalog()}),
+        tuple(_origins(given) for given, _ in programs),
+    )
 
 
 def _from_file(file: Path) -> Layer:
     from srvctl.settings.file import from_file  # noqa: PLC0415 - without a file, no parser need be loaded
 
     return from_file(file)
+
+
+def _programs(
+    layers: Sequence[Layer], typed: Mapping[Source, Mapping[str, object]]
+) -> tuple[Sequence[tuple[GivenProgram, Read]], list[Problem]]:
+    """Return the programs of the file, and what is wrong with their order."""
+    file = next((layer for layer in layers if layer.programs), None)
+    decider = next((layer for layer in layers if _AFTER in layer.values), None)
+    if file is None and decider is None:
+        return (), []
+    # Without programs, which most services are, nothing about them need be loaded.
+    from srvctl.settings.program_order import order_problems  # noqa: PLC0415
+    from srvctl.settings.programs import read_programs  # noqa: PLC0415
+
+    programs = read_programs(file) if file is not None else []
+    if decider is None:
+        return programs, order_problems(programs, ())
+    after: Any = typed[decider.source].get(_AFTER, ())
+    return programs, order_problems(programs, after, decider.values[_AFTER].origin)
+
+
+def _origins(given: GivenProgram) -> Mapping[str, Origin]:
+    return MappingProxyType(
+        {key: given.values[key].origin if key in given.values else DEFAULT for key in program_catalog()}
+    )
 
 
 def _assemble(values: Mapping[str, object]) -> Settings:

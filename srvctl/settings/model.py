@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from srvctl.settings.catalog import ENV_DELIMITER, ENV_PREFIX, groups
+from srvctl.settings.catalog import ENV_DELIMITER, ENV_PREFIX, PROGRAM, groups
+from srvctl.settings.groups import ProgramSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +58,38 @@ def validate(values: Mapping[str, object]) -> tuple[dict[str, object], dict[str,
     try:
         valid = model()(**nested)
     except ValidationError as error:
-        errors: dict[str, list[ErrorDetails]] = {}
-        for detail in error.errors(include_url=False):
-            errors.setdefault(".".join(str(part) for part in detail["loc"][:2]), []).append(detail)
+        errors = _by_key(error)
         return validate({key: value for key, value in values.items() if key not in errors})[0], errors
     return {key: attrgetter(key)(valid) for key in values}, {}
+
+
+def validate_program(
+    values: Mapping[str, object],
+) -> tuple[dict[str, object], dict[str, list[ErrorDetails]]]:
+    """Validate raw values of a program, of which some that are required may be missing.
+
+    Returns:
+        The typed values, and pydantic's errors, as `validate` returns them, by key in the table.
+    """
+    try:
+        valid: Any = _program_model()(**{PROGRAM: {**_REQUIRED, **values}})
+    except ValidationError as error:
+        errors = {key.removeprefix(f"{PROGRAM}."): found for key, found in _by_key(error).items()}
+        return validate_program({key: value for key, value in values.items() if key not in errors})[0], errors
+    return {key: getattr(valid.program, key) for key in values}, {}
+
+
+#: Stands for what a program has to say and does not.
+_REQUIRED: Final[Mapping[str, object]] = {"name": "none", "command": ("none",)}
+
+
+@cache
+def _program_model() -> type[BaseModel]:
+    return create_model("ProgramModel", program=(ProgramSettings, ...))
+
+
+def _by_key(error: ValidationError) -> dict[str, list[ErrorDetails]]:
+    errors: dict[str, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        errors.setdefault(".".join(str(part) for part in detail["loc"][:2]), []).append(detail)
+    return errors

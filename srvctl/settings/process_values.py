@@ -1,4 +1,4 @@
-"""What the settings of a process mean: CPUs, limits, a umask, users and groups.
+"""What the settings of a process mean: limits, a umask, users and groups.
 
 Pure: it reads texts and knows no system. The checks of the settings call it, so that a mistake is told when
 they are read, and `srvctl.worker.privileges` acts on what it returns. Whether a user exists, or a limit can
@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING, Final
 from srvctl.settings.units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-AUTO: Final = "auto"
 #: RLIM_INFINITY as the kernel counts it (setrlimit(2)): larger than every other limit, so limits compare.
 UNLIMITED: Final = 2**64 - 1
 
-_CPU_RANGE: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
-_MOST_CPUS: Final = 8192  #: CONFIG_NR_CPUS of Linux allows no more
 _UMASK: Final = re.compile(r"(?:0o)?0*([0-7]{1,3})", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,20}", re.ASCII)
 #: (uid_t) -1 means "leave it" to the system calls, so it is nobody's number.
@@ -32,57 +29,6 @@ _LARGEST_LIMIT: Final = 2**63 - 1
 _UNLIMITED_WORDS: Final = frozenset({"unlimited", "infinity"})
 #: A name may have blanks on other systems, but none has these (passwd(5)).
 _NOT_IN_A_NAME: Final = re.compile(r"[:/\s\x00]")
-
-
-def parse_cpus(text: str) -> frozenset[int] | None:
-    """Return the CPUs of a list such as ``0-3,8``; None for ``auto``.
-
-    Raises:
-        ValueError: It is neither; the message begins behind the text.
-    """
-    if text.strip().lower() == AUTO:
-        return None
-    cpus: set[int] = set()
-    for part in text.split(","):
-        match = _CPU_RANGE.fullmatch(part.strip())
-        if match is None:
-            raise ValueError("is not a list of CPUs; write for example 0-3,8 or auto")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if first > last:
-            raise ValueError(f"has a range that ends before it begins; write {last}-{first}")
-        if last >= _MOST_CPUS:
-            raise ValueError(f"names CPU {last}; no machine has more than {_MOST_CPUS}")
-        cpus.update(range(first, last + 1))
-    return frozenset(cpus)
-
-
-def cpus_for(text: str, slot: int, available: Iterable[int]) -> frozenset[int]:
-    """Return the CPUs that the worker of a slot runs on.
-
-    Args:
-        text: A list, or ``auto`` for one CPU of those available, the same for every worker of the slot.
-        slot: The slot's number.
-        available: The CPUs that srvctl may use.
-
-    Raises:
-        ValueError: The text is neither.
-    """
-    cpus = parse_cpus(text)
-    if cpus is not None:
-        return cpus
-    ordered = sorted(available)
-    return frozenset(ordered[slot % len(ordered) :][:1])
-
-
-def spell_cpus(cpus: Iterable[int]) -> str:
-    """Return the CPUs as `parse_cpus` reads them."""
-    ranges: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if ranges and cpu == ranges[-1][-1] + 1:
-            ranges[-1][1:] = [cpu]
-        else:
-            ranges.append([cpu])
-    return ",".join("-".join(map(str, ends)) for ends in ranges)
 
 
 def parse_umask(text: str) -> int:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from srvctl.errors import ExitCode
 from srvctl.settings import sample
-from srvctl.settings.catalog import Setting, catalog, groups, title
+from srvctl.settings.catalog import PROGRAM, Setting, catalog, groups, program_catalog, title
 from srvctl.settings.display import format_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_NOTE = "<!-- Made by `python -m srvctl.settings.reference`; change the declarations, not this page. -->"
+from srvctl.settings.markdown import page, table
+from srvctl.settings.reference_environment import environment_page
+from srvctl.settings.reference_file import config_file_page
+from srvctl.settings.sample import PROGRAMS_TITLE, REQUIRED
 
 
 def pages() -> dict[str, str]:
@@ -26,25 +24,30 @@ def pages() -> dict[str, str]:
     return {
         "docs/reference/settings.md": settings_page(),
         "docs/reference/exit-codes.md": exit_codes_page(),
+        "docs/reference/environment.md": environment_page(),
+        "docs/reference/config-file.md": config_file_page(),
         "configs/srvctl.toml": sample.toml("configs/srvctl.toml"),
         "configs/srvctl.yaml": sample.yaml("configs/srvctl.yaml"),
     }
 
 
 def settings_page() -> str:
-    """Return a table of the settings of each group."""
-    parts = [_NOTE, "# Settings", _PRECEDENCE, _UNITS]
+    """Return a table of the settings of each group, and of a program."""
+    parts = [_PRECEDENCE, _UNITS]
     for group in groups():
         rows = [_row(setting) for setting in catalog().values() if setting.group == group]
-        heading = ("Key", "Flag", "Environment", "Default", "Reload", "Meaning")
-        parts += [f"## [{group}] {title(group)}", _table(heading, rows)]
-    return "\n\n".join(parts) + "\n"
+        heading = ("Key", "Meaning", "Flag and variables", "Default", "Reload")
+        parts += [f"## [{group}] {title(group)}", table(heading, rows)]
+    programs = [_row_of_program(setting) for setting in program_catalog().values()]
+    parts += [f"## [[{PROGRAM}]] {PROGRAMS_TITLE}", _PROGRAMS]
+    parts += [table(("Key", "Meaning", "Value", "Default"), programs)]
+    return page("Settings", *parts)
 
 
 def exit_codes_page() -> str:
     """Return the table of exit codes."""
     rows = [(str(int(code)), f"`{code.name}`", code.meaning) for code in ExitCode]
-    return "\n\n".join((_NOTE, "# Exit codes", _table(("Code", "Name", "Meaning"), rows))) + "\n"
+    return page("Exit codes", table(("Code", "Name", "Meaning"), rows))
 
 
 def write(root: Path) -> None:
@@ -81,31 +84,38 @@ A list is a flag given several times, a list in the file, and in a variable word
 spaces, or a JSON list."""
 
 
+_PROGRAMS = """\
+Each process beside the workers has a table of its own in the file: `[[program]]` in TOML, an item of the list
+`program` in YAML. There are no flags and no variables for them. They are started in the order of the file,
+each when those in its `after` are ready, and a reload adds, removes and restarts them as the file then has
+it."""
+
+
 def _row(setting: Setting) -> tuple[str, ...]:
     on, off = setting.flags
     flag = f"`{on}`" if setting.is_switch else f"`{on} {setting.metavar}`"
     variables = (setting.variable, *setting.option.env)
+    given = (flag if on else f"argument `{setting.option.metavar}`") + "".join(
+        f", `{other}`" for other in (*setting.option.aliases, off) if other
+    )
     return (
         f"`{setting.name}`",
-        (flag if on else f"argument `{setting.option.metavar}`")
-        + "".join(f", `{other}`" for other in (*setting.option.aliases, off) if other),
-        "<br>".join(f"`{variable}`" for variable in variables),
+        setting.option.help,
+        "<br>".join((given, *(f"`{variable}`" for variable in variables))),
         _default(setting),
         setting.option.change.value,
-        setting.option.help,
     )
+
+
+def _row_of_program(setting: Setting) -> tuple[str, ...]:
+    default = _default(setting) if setting.name not in REQUIRED else "required"
+    return (f"`{setting.name}`", setting.option.help, f"`{setting.metavar}`", default)
 
 
 def _default(setting: Setting) -> str:
     if setting.default in (None, "", ()):
         return ""
     return f"`{format_value(setting, setting.default)}`"
-
-
-def _table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [heading, ("---",) * len(heading), *rows]
-    escaped = [[cell.replace("|", r"\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 if __name__ == "__main__":

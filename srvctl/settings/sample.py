@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from textwrap import wrap
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from srvctl.settings.catalog import Kind, Setting, catalog, groups, title
+from srvctl.settings.catalog import PROGRAM, Kind, Setting, catalog, groups, program_catalog, title
 from srvctl.settings.display import format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _HEAD: Final = """\
 # Every setting of srvctl with its default; all may be left out but the target.
@@ -54,6 +57,20 @@ _EXAMPLES: Final[dict[str, object]] = {
     "metrics.otlp": "http://127.0.0.1:4318/v1/metrics",
     "control.group": "operators",
 }
+#: The same for a program, of which the sample has only a comment.
+_EXAMPLES_OF_PROGRAMS: Final[dict[str, object]] = {
+    "name": "queue",
+    "command": ["rq", "worker", "high", "low"],
+    "directory": "/srv/app",
+    "environment": ["REDIS_URL=redis://localhost:6379/0"],
+    "user": "www-data",
+    "group": "www-data",
+    "bind": ["unix:/run/srvctl/queue.sock"],
+    "after": ["workers"],
+}
+PROGRAMS_TITLE: Final = "Processes beside the workers, in any language"
+#: What every program has to say.
+REQUIRED: Final = ("name", "command")
 _ACTIVE_EXAMPLE: Final = "app.target"
 _WIDTH: Final = 100
 
@@ -63,7 +80,8 @@ def toml(path: str) -> str:
     parts = [_HEAD.format(path=path)]
     for group in groups():
         parts += [f"\n[{group}]  # {title(group)}\n", _entries(group, indent="", assign=" = ")]
-    return "".join(parts)
+    heading = f"\n# {PROGRAMS_TITLE}: a table for each.\n# [[{PROGRAM}]]\n"
+    return "".join([*parts, heading, *_program(first="", indent="", assign=" = ")])
 
 
 def yaml(path: str) -> str:
@@ -71,7 +89,8 @@ def yaml(path: str) -> str:
     parts = [_HEAD.format(path=path)]
     for group in groups():
         parts += [f"\n{group}:  # {title(group)}\n", _entries(group, indent="  ", assign=": ")]
-    return "".join(parts)
+    heading = f"\n# {PROGRAMS_TITLE}: an item for each.\n# {PROGRAM}:\n"
+    return "".join([*parts, heading, *_program(first="  - ", indent="    ", assign=": ")])
 
 
 def _entries(group: str, *, indent: str, assign: str) -> str:
@@ -81,6 +100,24 @@ def _entries(group: str, *, indent: str, assign: str) -> str:
         for setting in catalog().values()
         if setting.group == group
     )
+
+
+def _program(*, first: str, indent: str, assign: str) -> Iterator[str]:
+    """Yield the lines of a program, all of them comments; the first assignment begins with ``first``."""
+    for number, setting in enumerate(program_catalog().values()):
+        yield "#\n" if number else ""
+        yield "".join(f"# {line}\n" for line in wrap(help_of_program(setting), _WIDTH))
+        value = _EXAMPLES_OF_PROGRAMS.get(setting.name, setting.default)
+        if setting.kind is Kind.DURATION:
+            value = format_value(setting, value)
+        yield f"# {indent if number else first}{setting.name}{assign}{json.dumps(value)}\n"
+
+
+def help_of_program(setting: Setting) -> str:
+    """Return the help of a setting of a program, with the words that it takes if they are not in it."""
+    text = setting.option.help
+    is_known = all(word in text for word in setting.choices)
+    return text if is_known else f"{text} One of {', '.join(setting.choices)}."
 
 
 def _comment(setting: Setting) -> str:

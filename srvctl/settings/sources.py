@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_settings import EnvSettingsSource
 
-from srvctl.settings.catalog import ENV_DELIMITER, ENV_PREFIX, Kind, catalog, groups
+from srvctl.settings.catalog import ENV_DELIMITER, ENV_PREFIX, PROGRAM, Kind, catalog, groups
 from srvctl.settings.layer import Given, Layer, Origin, Problem, Source
 from srvctl.settings.model import model
 from srvctl.settings.suggest import did_you_mean, suggest_key
@@ -112,6 +112,8 @@ def _unknown_variable(name: str, value: str) -> Problem | None:
     origin = Origin(Source.ENVIRONMENT, name)
     rest = name[len(ENV_PREFIX) :].lower()
     group, delimiter, key = rest.partition(ENV_DELIMITER)
+    if group == PROGRAM and (delimiter or rest == PROGRAM):
+        return Problem.at(origin, "programs cannot be set in the environment; write [[program]] in the file")
     if delimiter:
         meant = suggest_key(group.strip("_"), key)
         what = "key" if group in groups() else "group"

@@ -29,6 +29,8 @@ class Milestone(Enum):
     RELOADING = "reloading"
     RELOADED = "reloaded"
     RELOAD_FAILED = "reload failed"
+    UPGRADING = "upgrading"
+    UPGRADED = "upgraded"  #: or not, and then there is a status
     STOPPING = "stopping"
 
 
@@ -136,7 +138,13 @@ class Dump:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Read the boards of all workers."""
+    """Read the boards of all workers.
+
+    Attributes:
+        with_memory: Read how much memory is used as well.
+    """
+
+    with_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +259,36 @@ class Upgrade:
 
 
 @dataclass(frozen=True, slots=True)
+class StartProgram:
+    """Start a process beside the workers.
+
+    Attributes:
+        process: Its number, unique for the life of the master, among programs.
+        name: The program, of the accepted settings.
+        index: Which of its processes, 0…count-1.
+    """
+
+    process: int
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignalProgram:
+    """Send a signal to a process beside the workers.
+
+    Attributes:
+        process: Its number.
+        signal: As in `signal.Signals`, without SIG.
+        to_group: To all of its process group, not to the process alone.
+    """
+
+    process: int
+    signal: str
+    to_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CloseListeners:
     """Close the master's own copies of the listening sockets; workers keep theirs until they are drained."""
 
@@ -261,6 +299,25 @@ class Announce:
 
     milestone: Milestone
     status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Tell the service manager's watchdog that all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Ask the service manager for more time to start, to reload or to stop; seconds from now."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Tell the service manager how everything is, in one line for people."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +356,13 @@ Action = (
     | Report
     | ShowDump
     | Upgrade
+    | StartProgram
+    | SignalProgram
     | CloseListeners
     | Announce
+    | Feed
+    | Extend
+    | Describe
     | Log
     | Exit
 )

@@ -12,6 +12,7 @@ from srvctl.ipc.control import RECYCLE_TARGET, Command, ControlError
 from srvctl.supervisor.events import (
     DumpAsked,
     MetricsAsked,
+    ProgramAsked,
     RecycleAsked,
     ReloadAsked,
     ScaleAsked,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _MOST_WORKERS: Final = 1000
 _MOST_ITEMS: Final = 1_000_000
 _MINUTES: Final = 60.0
+_VERBS: Final = ("start", "stop", "restart")
 
 #: What each command takes, and the default, whose type is what a value must have.
 ARGUMENTS: Final[Mapping[Command, Mapping[str, object]]] = {
@@ -46,6 +48,7 @@ ARGUMENTS: Final[Mapping[Command, Mapping[str, object]]] = {
     Command.WORKER_STOP: {"target": ""},
     Command.WORKER_KILL: {"target": ""},
     Command.WORKER_DUMP: {"target": ""},
+    Command.PROGRAM: {"verb": "", "name": ""},
     Command.LOGS: {"lines": 100, "follow": False, "slot": -1},
     Command.EVENTS: {"last": 100, "follow": False},
 }
@@ -64,6 +67,7 @@ DEADLINES: Final[Mapping[Command, float | None]] = {
     Command.WORKER_STOP: 10 * _MINUTES,
     Command.WORKER_KILL: 2 * _MINUTES,
     Command.WORKER_DUMP: 30.0,
+    Command.PROGRAM: 10 * _MINUTES,
     Command.LOGS: None,
     Command.EVENTS: None,
 }
@@ -76,6 +80,7 @@ _EVENTS: Final[Mapping[Command, Callable[..., Event]]] = {
     Command.WORKER_STOP: WorkerStopAsked,
     Command.WORKER_KILL: WorkerKillAsked,
     Command.WORKER_DUMP: DumpAsked,
+    Command.PROGRAM: ProgramAsked,
 }
 
 
@@ -117,6 +122,8 @@ def arguments_of(request: Request) -> dict[str, Any]:
     args = {**expected, **request.args}
     if "target" in args:
         _check_target(command, str(args["target"]))
+    if command is Command.PROGRAM and args["verb"] not in _VERBS:
+        raise ControlError(f"the verb of program is one of {', '.join(_VERBS)}")
     for name in ("lines", "last"):
         if name in args and not 0 <= args[name] <= _MOST_ITEMS:
             raise ControlError(f"{name} of {command} is a number from 0 to {_MOST_ITEMS}")

@@ -42,6 +42,7 @@ NEEDS: Final[Mapping[Command, Role]] = {
     Command.WORKER_STOP: Role.ACT,
     Command.WORKER_KILL: Role.ACT,
     Command.WORKER_DUMP: Role.ACT,
+    Command.PROGRAM: Role.ACT,
 }
 
 

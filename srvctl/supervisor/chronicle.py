@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from srvctl.errors import printable
 from srvctl.ipc.verdicts import is_expected, verdict
 from srvctl.supervisor.lifecycle import WorkerState
+from srvctl.supervisor.programs.places import PlaceState
 from srvctl.supervisor.state import Phase, workers
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ _STATES: Final = {
     WorkerState.HUNG: ("hangs", "error"),
     WorkerState.DRAINING: ("drains", "info"),
     WorkerState.DYING: ("is told to end at once", "warning"),
+}
+_PROGRAM_STATES: Final = {
+    PlaceState.WAITING: ("waits to be started", "info"),
+    PlaceState.STARTING: ("starts", "info"),
+    PlaceState.RUNNING: ("runs", "info"),
+    PlaceState.STOPPING: ("is asked to end", "info"),
+    PlaceState.STOPPED: ("is stopped", "info"),
+    PlaceState.DONE: ("is done", "info"),
+    PlaceState.FAILED: ("has failed for good", "error"),
 }
 
 
@@ -64,15 +74,44 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
+class _Program:
+    """A process beside the workers, as it was seen."""
+
+    name: str
+    index: int
+    pid: int | None
+    state: PlaceState
+    reason: str
+
+    def happening(self) -> Happening:
+        """Return the event of its having come to be so."""
+        does, level = _PROGRAM_STATES[self.state]
+        has_failed = self.state is PlaceState.WAITING and self.reason
+        process = f" [{self.pid}]" if self.pid is not None else ""
+        why = f" ({printable(self.reason)})" if self.reason else ""
+        return _happening(
+            "program",
+            f"Program {self.name}:{self.index}{process} {does}{why}.",
+            "error" if has_failed else level,
+            name=self.name,
+            index=self.index,
+            pid=self.pid,
+            state=self.state.value,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Sight:
     """What is compared."""
 
     phase: Phase
     target: int
+    scaled_for: str
     generation: int
     reload: tuple[int, str] | None
     error: str
     workers: Mapping[int, _Known]
+    programs: Mapping[str, _Program]
 
 
 class Chronicle:
@@ -97,6 +136,11 @@ class Chronicle:
             old = before.workers.get(number)
             if known.state in _STATES and (old is None or old.state is not known.state):
                 yield known.happening()
+        for label, program in now.programs.items():
+            former = before.programs.get(label)
+            is_begun = program.state is not PlaceState.STARTING or program.pid is not None
+            if is_begun and (former is None or (former.state, former.pid) != (program.state, program.pid)):
+                yield program.happening()
 
 
 def of_death(death: Death) -> Happening:
@@ -118,12 +162,17 @@ def _look(state: State) -> _Sight:
     return _Sight(
         state.phase,
         state.target,
+        state.scaling.why if state.policy.scale.is_wanted else "",
         state.generation,
         (reload.generation, reload.stage.value) if reload else None,
         reload.error if reload and reload.error else state.reload_error,
         {
             worker.number: _Known(worker.slot, worker.pid, worker.generation, worker.state, worker.asked_by)
             for worker in state.roster
+        },
+        {
+            place.label: _Program(place.name, place.index, place.pid, place.state, place.reason)
+            for place in state.programs
         },
     )
 
@@ -132,7 +181,8 @@ def _about_service(before: _Sight, now: _Sight) -> Iterator[Happening]:
     if now.phase is not before.phase:
         yield _happening("service", _PHASES[now.phase], state=now.phase.value)
     if now.target != before.target:
-        yield _happening("scale", f"{workers(now.target).capitalize()} wanted.", target=now.target)
+        why = f": {now.scaled_for}" if now.scaled_for != before.scaled_for else ""
+        yield _happening("scale", f"{workers(now.target).capitalize()} wanted{why}.", target=now.target)
 
 
 def _about_reload(before: _Sight, now: _Sight) -> Iterator[Happening]:

@@ -18,8 +18,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from srvctl.errors import BindError
-from srvctl.settings.binds import TcpBind, UnixBind, parse_bind
+from srvctl.settings.binds import SystemdBind, TcpBind, UnixBind, parse_bind
 from srvctl.supervisor.backoff import Backoff
+from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.listeners import Listener, Listeners
 from srvctl.supervisor.tcp import open_tcp
 from srvctl.supervisor.unix import open_unix
@@ -42,12 +43,15 @@ _MOST: Final = 32
 _MOST_AT_ONCE: Final = 8
 
 
-def open_console(address: str | None, others: Sequence[Listener]) -> Listeners:
+def open_console(
+    address: str | None, others: Sequence[Listener], inherited: Inherited | None = None
+) -> Listeners:
     """Open what the console listens on; nothing without an address.
 
     Args:
         address: ``console.bind``.
         others: What the instance listens on already.
+        inherited: What may be taken over instead of being opened; None for nothing.
 
     Raises:
         BindError: It cannot be opened; says why and what to do, in one line.
@@ -55,11 +59,14 @@ def open_console(address: str | None, others: Sequence[Listener]) -> Listeners:
     if address is None:
         return Listeners(())
     bind = parse_bind(address)
+    inherited = inherited or Inherited.nothing()
     try:
+        if isinstance(bind, SystemdBind):
+            return Listeners(inherited.take_over(bind, _BACKLOG))
         if isinstance(bind, UnixBind):
-            return Listeners([open_unix(bind, _BACKLOG)])
+            return Listeners([open_unix(bind, _BACKLOG, inherited.stored)])
         if isinstance(bind, TcpBind):
-            return Listeners(*open_tcp(bind, _BACKLOG, others))
+            return Listeners(*open_tcp(bind, _BACKLOG, others, inherited.stored))
     except BindError as error:
         raise BindError(f"console.bind: {error}".replace("--bind", "--console")) from error
     raise TypeError(f"checks of the settings let {bind} pass")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import ConsoleSettings, Settings
     from srvctl.supervisor.admin import Admin
     from srvctl.supervisor.console import Start
+    from srvctl.supervisor.inherited import Inherited
     from srvctl.supervisor.listeners import Listener
     from srvctl.supervisor.output.output import Output
     from srvctl.supervisor.poller import Poller
@@ -35,6 +36,7 @@ def is_wanted(settings: Settings) -> bool:
 def new_console(
     settings: Settings,
     others: Iterable[Listener],
+    inherited: Inherited,
     poller: Poller,
     output: Output,
     start: Start,
@@ -45,6 +47,7 @@ def new_console(
     Args:
         settings: Of the instance.
         others: What the instance listens on.
+        inherited: What may be taken over instead of being opened.
         poller: As for `Console`.
         output: As for `Console`.
         start: As for `Console`.
@@ -53,7 +56,7 @@ def new_console(
     Raises:
         BindError: An address cannot be opened.
     """
-    listeners = open_console(settings.console.bind, tuple(others))
+    listeners = open_console(settings.console.bind, tuple(others), inherited)
     may_act = _may_act(settings.console)
     for warning in listeners.warnings:
         logger.warning("%s", warning)

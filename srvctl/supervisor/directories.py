@@ -42,8 +42,8 @@ def _objection(directory: Path, uid: int, *, is_chosen: bool) -> str:
     try:
         if not is_chosen:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not followed: in /tmp anybody can leave a link in our place.
-        found = directory.stat() if is_chosen else directory.lstat()
+        is_followed = is_chosen or (uid and _is_link_of_root(directory))
+        found = directory.stat() if is_followed else directory.lstat()
     except OSError as error:
         return f"{directory}: {error.strerror}"
     if not stat.S_ISDIR(found.st_mode):
@@ -55,3 +55,12 @@ def _objection(directory: Path, uid: int, *, is_chosen: bool) -> str:
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return f"{directory} cannot be written"
     return ""
+
+
+def _is_link_of_root(directory: Path) -> bool:
+    """Return whether it is a link to be followed: in /tmp anybody can leave one in our place.
+
+    Those of root are systemd's, to what it keeps for a service with DynamicUser= (systemd.exec(5)).
+    """
+    found = directory.lstat()
+    return stat.S_ISLNK(found.st_mode) and found.st_uid == 0

@@ -1,8 +1,8 @@
 """Carries out what the fleet decided: the hands of the master.
 
 Results come back as events, at once where they are known at once, so the fleet never waits for one. Must not
-decide anything. Only its helpers fork (`births`, `rereading`, `upgrading`); only it signals and writes to
-children.
+decide anything. Only its helpers fork (`births`, `programs`, `rereading`, `upgrading`); only it signals and
+writes to children, but programs, whom `programs` signals.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from srvctl.supervisor.actions import (
     Apologize,
     CloseListeners,
     Commit,
+    Describe,
     Discard,
     Drain,
     Dump,
     EndMold,
     Examine,
     Exit,
+    Extend,
+    Feed,
     Kill,
     Log,
     Look,
@@ -42,7 +45,9 @@ from srvctl.supervisor.actions import (
     Report,
     Severity,
     ShowDump,
+    SignalProgram,
     Spawn,
+    StartProgram,
     Upgrade,
 )
 from srvctl.supervisor.events import Examined, Looked
@@ -61,7 +66,9 @@ if TYPE_CHECKING:
     from srvctl.supervisor.children import Staff
     from srvctl.supervisor.events import Event
     from srvctl.supervisor.generations import Generation, Generations
+    from srvctl.supervisor.memory_use import MemoryUse
     from srvctl.supervisor.obituaries import Obituaries
+    from srvctl.supervisor.programs.hands import ProgramHands
     from srvctl.supervisor.rereading import Rereading
     from srvctl.supervisor.tally import Tally
     from srvctl.systemd import Notifier
@@ -76,10 +83,12 @@ class Effects:
     Args:
         staff: The children.
         births: Makes children.
+        programs: Has the processes beside the workers.
         generations: Settings and sockets of each.
         rereading: Reads settings anew.
         obituaries: Tells of deaths.
         tally: Counts them, and reloads.
+        memory: Tells how much is used.
         lost_lines: Returns how many lines of the log nobody took in time.
         notifier: The service manager.
         logger: Where the master writes its lines.
@@ -94,10 +103,12 @@ class Effects:
         *,
         staff: Staff,
         births: Births,
+        programs: ProgramHands,
         generations: Generations,
         rereading: Rereading,
         obituaries: Obituaries,
         tally: Tally,
+        memory: MemoryUse,
         lost_lines: Callable[[], int],
         notifier: Notifier,
         logger: logging.Logger,
@@ -108,10 +119,12 @@ class Effects:
     ) -> None:
         self._staff = staff
         self._births = births
+        self._programs = programs
         self._generations = generations
         self._rereading = rereading
         self._obituaries = obituaries
         self._tally = tally
+        self._memory = memory
         self._lost_lines = lost_lines
         self._notifier = notifier
         self._logger = logger
@@ -123,12 +136,14 @@ class Effects:
     def perform(self, action: Action) -> Event | None:
         """Do one thing; return what came of it where that is known at once."""
         match action:
-            case Spawn() | MakeMold() | ReadSettings() | Upgrade():
+            case Spawn() | MakeMold() | StartProgram() | ReadSettings() | Upgrade():
                 return self._bring_about(action)
-            case Look():
-                return self._look()
+            case Look(with_memory=with_memory):
+                return self._look(with_memory=with_memory)
             case Examine(worker=worker):
                 return self._examine(worker)
+            case SignalProgram():
+                self._programs.signal(action)
             case Drain() | Kill() | Dump() | Probe() | Apologize() | EndMold():
                 self._tell_child(action)
             case Commit() | Discard() | CloseListeners():
@@ -139,13 +154,15 @@ class Effects:
                 self._tell_others(action)
         return None
 
-    def _bring_about(self, action: Spawn | MakeMold | ReadSettings | Upgrade) -> Event | None:
+    def _bring_about(self, action: Spawn | MakeMold | StartProgram | ReadSettings | Upgrade) -> Event | None:
         """Start a process, whose news come later."""
         match action:
             case Spawn():
                 return self._births.spawn(action)
             case MakeMold():
                 return self._births.make_mold(action)
+            case StartProgram():
+                return self._programs.start(action)
             case ReadSettings(generation=generation, anew=True):
                 return self._rereading.begin(generation)
             case ReadSettings(generation=generation):
@@ -206,9 +223,9 @@ class Effects:
         if reading is not None and reading.takes_dumps:  # anybody else would die of the signal
             self._signal(handle.pid, DUMP_SIGNAL)
 
-    def _look(self) -> Event:
+    def _look(self, *, with_memory: bool) -> Event:
         self._obituaries.note_kills()
-        return Looked(self._readings())
+        return Looked(self._readings(), self._memory.read() if with_memory else None)
 
     def _readings(self, *, with_durations: bool = False) -> dict[int, Reading | None]:
         return {
@@ -241,10 +258,10 @@ class Effects:
                 self._generations.discard(generation)
             case CloseListeners():
                 self._rereading.cancel()  # its child would outlive us if it waits for something
-                self._generations.close()
+                self._generations.end_service()
 
     def _commit(self, generation: int) -> None:
-        before = self._generations.accepted.listeners
+        before = list(self._generations.accepted)
         gone = self._generations.commit(generation)
         self._on_commit(self._generations.accepted)
         for listener in self._generations:
@@ -255,7 +272,10 @@ class Effects:
 
     # -- everybody else --------------------------------------------------------------------------------
 
-    def _tell_others(self, action: Record | Progress | Reply | Report | ShowDump | Announce | Log) -> None:
+    def _tell_others(
+        self,
+        action: Record | Progress | Reply | Report | ShowDump | Announce | Feed | Extend | Describe | Log,
+    ) -> None:
         match action:
             case Record():
                 self._record(action)
@@ -264,6 +284,12 @@ class Effects:
                     self._answer(self._admin, action)
             case Announce(milestone=milestone, status=status):
                 self._announce(milestone, status)
+            case Feed():
+                self._notifier.feed()
+            case Extend(seconds=seconds):
+                self._notifier.extend(seconds)
+            case Describe(text=text):
+                self._notifier.status(text)
             case Log(severity=severity, text=text, details=details):
                 self._logger.log(_LEVELS[severity], "%s\n%s" if details else "%s%s", text, details.rstrip())
 
@@ -299,10 +325,10 @@ class Effects:
     def _announce(self, milestone: Milestone, status: str) -> None:
         match milestone:
             case Milestone.READY:
-                for listener in self._generations:
+                for listener in self._generations.accepted.listeners:
                     announce(self._logger, listener.url)
-                self._notifier.ready("Serving.")
-            case Milestone.RELOADING:
+                self._notifier.ready("Serving.", feeds=True)
+            case Milestone.RELOADING | Milestone.UPGRADING:
                 self._notifier.reloading(time.monotonic_ns() // 1000)
             case Milestone.RELOADED:
                 self._tally.reloaded(is_ok=True)
@@ -310,5 +336,7 @@ class Effects:
             case Milestone.RELOAD_FAILED:
                 self._tally.reloaded(is_ok=False)
                 self._notifier.ready(status)
+            case Milestone.UPGRADED:
+                self._notifier.ready(status or "Serving.")
             case Milestone.STOPPING:
                 self._notifier.stopping("Stopping.")

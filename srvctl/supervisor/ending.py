@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import ExitCode
-from srvctl.supervisor.actions import Announce, CloseListeners, Exit, Milestone
+from srvctl.supervisor.actions import Announce, CloseListeners, Describe, Exit, Milestone
 from srvctl.supervisor.state import UP, Phase, workers
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from srvctl.supervisor.crew import Crew
     from srvctl.supervisor.events import StopAsked, WorkerExited
+    from srvctl.supervisor.programs.supervision import Programs
     from srvctl.supervisor.state import State
 
 #: Seconds in which a second request to stop is the echo of the first: a launcher that passes signals on
@@ -30,12 +31,14 @@ class Ending:
     Args:
         state: The fleet's.
         crew: Takes the steps.
+        programs: The processes beside the workers.
         give_up: Tells everybody who still waits for something else that the end comes first.
     """
 
-    def __init__(self, state: State, crew: Crew, give_up: Callable[[], None]) -> None:
+    def __init__(self, state: State, crew: Crew, programs: Programs, give_up: Callable[[], None]) -> None:
         self._state = state
         self._crew = crew
+        self._programs = programs
         self._give_up = give_up
         self._exit_code = ExitCode.OK
         self._asked_at = float("-inf")
@@ -60,6 +63,7 @@ class Ending:
             state.orders.warning(f"Received {event.by}, ending {number} at once.")
             for worker in state.roster:
                 self._crew.kill(worker, f"{event.by}, at once")
+            self._programs.kill_all()
 
     def _leave(self, event: StopAsked) -> None:
         state = self._state
@@ -71,7 +75,7 @@ class Ending:
             state.orders.info(
                 f"Received {event.by}, stopping; accepting for {delay:g} s (timeouts.drain_delay)."
             )
-            state.phase = Phase.LEAVING
+            state.enter(Phase.LEAVING)
             state.orders.give(Announce(Milestone.STOPPING))
         else:
             hint = " Press CTRL+C again to end at once." if self._is_for_person(event) else ""
@@ -82,17 +86,20 @@ class Ending:
         """Return whether somebody has pressed a key and may have to wait."""
         return event.by == _KEY and self._state.policy.is_development and bool(self._state.roster.workers)
 
-    def begin(self, code: ExitCode) -> None:
+    def begin(self, code: ExitCode, why: str = "") -> None:
         """Have every worker drain.
 
         Args:
             code: What the master ends with.
+            why: The service never came up; empty where that is not the reason.
         """
         state = self._state
         self._give_up()
         if state.phase is not Phase.LEAVING:
             state.orders.give(Announce(Milestone.STOPPING))
-        state.phase = Phase.STOPPING
+        if why:
+            state.orders.give(Describe(f"Could not start: {why}"))
+        state.enter(Phase.STOPPING)
         self._exit_code = code
         state.orders.give(CloseListeners())
         state.molds.end_all()
@@ -110,8 +117,8 @@ class Ending:
             return
         for worker in state.roster:
             self._crew.retire(worker, "stop", last=True)
-        if not state.roster.workers and state.molds.are_gone:
-            state.phase = Phase.ENDED
+        if not state.roster.workers and state.molds.are_gone and self._programs.are_gone:
+            state.enter(Phase.ENDED)
             if state.was_ever_ready:
                 state.orders.info(f"Stopped: served {self._served}, cut {self._cut}.")
             state.orders.give(Exit(self._exit_code))

@@ -98,9 +98,20 @@ class Errands:
             state.orders.warning(f"Received {asked.by}. {text}")
             self._refuse(asked.client, text)
             return
-        state.target = max(1, state.target + asked.change if asked.count is None else asked.count)
+        count = max(1, state.target + asked.change if asked.count is None else asked.count)
+        policy = state.policy.scale
+        if policy.clamp(count) != count:
+            text = (
+                f"The number of workers follows the load, from {policy.least} (workers.min) to {policy.most} "
+                f"(workers.max); {count} is not between them."
+            )
+            state.orders.warning(f"Received {asked.by}. {text}")
+            self._refuse(asked.client, text)
+            return
+        state.target = count
         state.orders.info(f"Received {asked.by}, scaling to {workers(state.target)}.")
-        self._wait(asked.client, f"Scaled to {workers(state.target)}.")
+        until = ", from where their number follows the load" if policy.is_wanted else ""
+        self._wait(asked.client, f"Scaled to {workers(state.target)}{until}.")
 
     def about_one(self, asked: AboutOne) -> None:
         """Stop, kill or question a worker."""

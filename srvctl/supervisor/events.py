@@ -6,7 +6,7 @@ A worker is named by its `worker` number: unique for the life of the master, unl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,6 +136,49 @@ class MoldExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramForked:
+    """A process beside the workers exists.
+
+    Attributes:
+        process: Its number.
+        pid: Its process id.
+    """
+
+    process: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRefused:
+    """A process beside the workers could not be started; the reason is one line."""
+
+    process: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReady:
+    """A process beside the workers is ready by the way of its settings: it runs, or says so."""
+
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramExited:
+    """The kernel reported the end of a process beside the workers.
+
+    Attributes:
+        process: Its number.
+        cause: The end in words, e.g. ``exit code 1`` or ``killed by SIGKILL``.
+        is_success: It ended with exit code 0.
+    """
+
+    process: int
+    cause: str
+    is_success: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsRead:
     """The settings of a reload could be read, and what they name could be opened.
 
@@ -159,10 +202,34 @@ class SettingsRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """How much of the memory is used that there is for the service, in bytes.
+
+    Attributes:
+        used: What cannot simply be taken back: files that were read or written long ago are not in it.
+        limit: All there is.
+    """
+
+    used: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        """How much of it is used, from 0 to 1 or a little more."""
+        return self.used / self.limit
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
-    """What the boards of the workers say; None for one that says nothing sensible."""
+    """What the boards of the workers say; None for one that says nothing sensible.
+
+    Attributes:
+        readings: By worker.
+        memory: How much is used; None where nobody asked, or nothing tells.
+    """
 
     readings: Mapping[int, Reading | None]
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +367,23 @@ class DumpAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramAsked:
+    """Someone wants something of a program; the client of the control socket is told what came of it.
+
+    Attributes:
+        by: Who asked.
+        verb: What is wanted.
+        name: The program.
+        client: Of the control socket.
+    """
+
+    by: str
+    verb: Literal["start", "stop", "restart"]
+    name: str
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UpgradeAsked:
     """Someone wants the master to be replaced, in place, by the srvctl that is installed now."""
 
@@ -361,15 +445,25 @@ AboutWorker = (
     | Probed
 )
 AboutMold = MoldForked | MoldRefused | MoldReady | MoldFailed | MoldExited
+AboutProgram = ProgramForked | ProgramRefused | ProgramReady | ProgramExited
 AboutOne = WorkerStopAsked | WorkerKillAsked | DumpAsked
 Asked = (
-    StopAsked | ReloadAsked | ScaleAsked | RecycleAsked | AboutOne | UpgradeAsked | StatusAsked | MetricsAsked
+    StopAsked
+    | ReloadAsked
+    | ScaleAsked
+    | RecycleAsked
+    | AboutOne
+    | ProgramAsked
+    | UpgradeAsked
+    | StatusAsked
+    | MetricsAsked
 )
 Event = (
     Started
     | TimePassed
     | AboutWorker
     | AboutMold
+    | AboutProgram
     | SettingsRead
     | SettingsRefused
     | FilesChanged

@@ -52,7 +52,7 @@ class Failures:
         if self._state.policy.is_development:
             self._wait_for_next_change(worker, why, details)
         elif not self._state.was_ever_ready:
-            self._ending.begin(ExitCode.NEVER_UP)
+            self._ending.begin(ExitCode.NEVER_UP, why)
         elif self._state.is_new(worker.generation):
             self._reloader.fail(why, details)
         else:
@@ -80,7 +80,7 @@ class Failures:
             return
         self.tell(message, details)
         if not state.was_ever_ready:
-            self._ending.begin(ExitCode.NEVER_UP)
+            self._ending.begin(ExitCode.NEVER_UP, message)
             return
         wait = state.molds.lost(generation, state.now, state.policy.backoff, state.chance())
         when = f"in {wait:.1f} s" if wait else "now"

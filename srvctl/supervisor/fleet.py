@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from srvctl.errors import ExitCode
 from srvctl.supervisor.actions import Action, Announce, Milestone, Reply, Report
+from srvctl.supervisor.autoscaling import Autoscaling
 from srvctl.supervisor.crew import Crew
 from srvctl.supervisor.development import Development
 from srvctl.supervisor.ending import Ending
@@ -30,6 +32,11 @@ from srvctl.supervisor.events import (
     MoldForked,
     MoldReady,
     MoldRefused,
+    ProgramAsked,
+    ProgramExited,
+    ProgramForked,
+    ProgramReady,
+    ProgramRefused,
     RecycleAsked,
     ReloadAsked,
     ScaleAsked,
@@ -46,13 +53,16 @@ from srvctl.supervisor.events import (
     WorkerStopAsked,
 )
 from srvctl.supervisor.failures import Failures
+from srvctl.supervisor.notices import Manager, Notices
 from srvctl.supervisor.policy import FleetPolicy
+from srvctl.supervisor.programs.supervision import Programs
 from srvctl.supervisor.reloader import Reloader
 from srvctl.supervisor.state import SERVING, UP, Phase, State
 from srvctl.supervisor.status import snapshot
 from srvctl.supervisor.succession import Succession
 from srvctl.supervisor.upgrade_wish import UpgradeWish
 from srvctl.supervisor.watch import Watch
+from srvctl.supervisor.watermark import Watermark
 from srvctl.supervisor.worker_news import WorkerNews
 
 if TYPE_CHECKING:
@@ -67,18 +77,26 @@ class Fleet:
     Args:
         policy: What to aim at.
         chance: Gives a random number from 0 to 1, for jitter.
+        manager: The service manager.
     """
 
-    def __init__(self, policy: FleetPolicy, chance: Callable[[], float]) -> None:
+    def __init__(
+        self, policy: FleetPolicy, chance: Callable[[], float], manager: Manager | None = None
+    ) -> None:
         self.state = State(policy, chance, target=policy.count)
         self.state.molds.want(1, preload=policy.preload)
         self._crew = Crew(self.state)
-        self._watch = Watch(self.state.roster, self.state.orders)
+        manager = manager or Manager()
+        self._watch = Watch(self.state.roster, self.state.orders, manager.look_every)
+        self._watermark = Watermark(self.state)
+        self._autoscaling = Autoscaling(self.state, self._watermark)
         self._reloader = Reloader(self.state, self._watch)
-        self._succession = Succession(self.state, self._crew)
+        self._programs = Programs(self.state)
+        self._succession = Succession(self.state, self._crew, self._programs)
         self._errands = Errands(self.state, self._crew)
         self._upgrade = UpgradeWish(self.state)
-        self._ending = Ending(self.state, self._crew, self._give_up)
+        self._notices = Notices(self.state, manager)
+        self._ending = Ending(self.state, self._crew, self._programs, self._give_up)
         self._failures = Failures(self.state, self._crew, self._reloader, self._ending)
         self._development = Development(self.state, self._crew, self._reloader)
         self._worker_news = WorkerNews(
@@ -116,7 +134,8 @@ class Fleet:
             deadlines += [*state.molds.deadlines(), *self._succession.deadlines()]
         if state.phase in UP:
             deadlines += [self._watch.next_look, state.reload.until if state.reload else None]
-        deadlines += [*self._errands.deadlines(), self._ending.deadline]
+        deadlines += [*self._errands.deadlines(), *self._programs.deadlines()]
+        deadlines += [self._ending.deadline, self._notices.deadline]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # -- an upgrade in place ---------------------------------------------------------------------------
@@ -132,29 +151,40 @@ class Fleet:
             "state": self.state.export(),
             "crew": self._crew.export(),
             "watch": self._watch.export(),
+            "watermark": self._watermark.export(),
+            "autoscaling": self._autoscaling.export(),
             "reloader": self._reloader.export(),
             "succession": self._succession.export(),
             "errands": self._errands.export(),
             "upgrade": self._upgrade.export(),
             "last_failure": self._failures.export(),
             "ending": self._ending.export(),
+            "programs": self._programs.export(),
+            "notices": self._notices.export(),
         }
 
     @classmethod
-    def restore(cls, values: Mapping[str, Any], policy: FleetPolicy, chance: Callable[[], float]) -> Self:
+    def restore(
+        cls,
+        values: Mapping[str, Any],
+        policy: FleetPolicy,
+        chance: Callable[[], float],
+        manager: Manager | None = None,
+    ) -> Self:
         """Return a fleet that goes on where another one was exported.
 
         Args:
             values: What `export` returned.
             policy: What to aim at, as before.
             chance: As for a new fleet.
+            manager: The service manager.
 
         Raises:
             KeyError: Something is missing.
             TypeError: As before.
             ValueError: Something has a value that this version does not know.
         """
-        fleet = cls(policy, chance)
+        fleet = cls(policy, chance, manager)
         fleet.state.restore(values["state"])
         fleet._crew.restore(values["crew"])
         fleet._watch.restore(values["watch"])
@@ -162,9 +192,15 @@ class Fleet:
         fleet._succession.restore(values["succession"])
         if "errands" in values:  # an earlier srvctl has none
             fleet._errands.restore(values["errands"])
+        if "autoscaling" in values:
+            fleet._watermark.restore(values["watermark"])
+            fleet._autoscaling.restore(values["autoscaling"])
         fleet._upgrade.restore(values["upgrade"])
         fleet._failures.restore(values["last_failure"])
         fleet._ending.restore(values["ending"])
+        if "programs" in values:  # nor has it these
+            fleet._programs.restore(values["programs"])
+            fleet._notices.restore(values["notices"])
         return fleet
 
     # -- what happened ---------------------------------------------------------------------------------
@@ -173,8 +209,8 @@ class Fleet:
         match event:
             case Started() | TimePassed():
                 pass  # reconciling does it all
-            case Looked(readings=readings):
-                self._watch.looked(readings, self.state.now, self.state.policy_for)
+            case Looked():
+                self._looked(event)
             case FilesChanged():
                 self._development.files_changed(event)
             case SettingsRead():
@@ -183,6 +219,8 @@ class Fleet:
                 self._reloader.settings_refused(generation, message)
             case MoldForked() | MoldRefused() | MoldReady() | MoldFailed() | MoldExited():
                 self._observe_mold(event)
+            case ProgramForked() | ProgramRefused() | ProgramReady() | ProgramExited():
+                self._programs.take(event)
             case (
                 StopAsked()
                 | ReloadAsked()
@@ -191,6 +229,7 @@ class Fleet:
                 | WorkerStopAsked()
                 | WorkerKillAsked()
                 | DumpAsked()
+                | ProgramAsked()
                 | UpgradeAsked()
                 | Upgraded()
                 | UpgradeRefused()
@@ -202,6 +241,12 @@ class Fleet:
                 worker = self.state.roster.workers.get(event.worker)
                 if worker is not None:  # else: last words of one that is reaped already
                     self._worker_news.take(worker, event)
+
+    def _looked(self, seen: Looked) -> None:
+        self._watch.looked(seen.readings, self.state.now, self.state.policy_for)
+        self._watermark.looked(seen.memory)
+        self._autoscaling.looked(seen.readings)
+        self._notices.looked()
 
     # -- what happened to molds ------------------------------------------------------------------------
 
@@ -238,6 +283,8 @@ class Fleet:
                 self._reply(event.client, is_ok=True, message="Stopping.")
             case ReloadAsked():
                 self._reloader.asked(event)
+            case ProgramAsked():
+                self._programs.asked(event)
             case UpgradeAsked():
                 self._upgrade.asked(event)
             case Upgraded():
@@ -265,6 +312,7 @@ class Fleet:
         self._reloader.drop()
         self._succession.drop()
         self._errands.drop()
+        self._programs.drop()
         self._upgrade.drop()
 
     def _recycle_asked(self, event: RecycleAsked) -> None:
@@ -279,23 +327,36 @@ class Fleet:
     # -- comparing the two -----------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
-        state = self.state
+        self._programs.advance()
+        self._end_in_vain()
         self._ending.advance()
-        if state.phase not in SERVING:
-            return
+        if self.state.phase in SERVING:
+            self._serve()
+            self._programs.advance()  # of new settings, and of what comes after the workers
+        self._notices.advance()
+
+    def _end_in_vain(self) -> None:
+        """End a service whose first workers wait for a program that does not come up."""
+        why = self._programs.failure
+        if why and self.state.phase is Phase.BOOTING and not self.state.policy.is_development:
+            self.state.orders.error(why)
+            self._ending.begin(ExitCode.NEVER_UP, why)
+
+    def _serve(self) -> None:
+        state = self.state
         self._reloader.advance()
         state.molds.make(state.now, lambda generation: state.policy_for(generation).boot)
         self._succession.arrange()
         self._errands.answer()
         self._development.apologize()
         if state.phase in UP:
-            self._watch.plan(state.now, state.policy)
+            self._watch.plan(state.now, state.policy, is_idle=self._autoscaling.is_idle)
             self._note_milestones()
 
     def _note_milestones(self) -> None:
         state = self.state
         if state.phase is Phase.BOOTING and all(state.roster.is_served(slot) for slot in state.slots):
-            state.phase = Phase.RUNNING
+            state.enter(Phase.RUNNING)
             state.orders.give(Announce(Milestone.READY))
         before = state.reload
         self._reloader.conclude()

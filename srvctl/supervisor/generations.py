@@ -7,7 +7,7 @@ it is done. Called by `effects` and by the reading of settings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,9 @@ from srvctl.errors import BindError
 from srvctl.settings.binds import FdBind, SystemdBind, UnixBind, binds_of
 from srvctl.settings.catalog import catalog
 from srvctl.settings.option import Change
-from srvctl.supervisor.listeners import Listener
+from srvctl.supervisor.listeners import Listener, Listeners
+from srvctl.supervisor.programs import passed as programs
+from srvctl.supervisor.programs.passed import Wanted
 from srvctl.supervisor.sockets import open_listeners
 
 if TYPE_CHECKING:
@@ -28,17 +30,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What the workers of a generation are given.
+    """What the workers of a generation are given, and the programs beside them.
 
     Attributes:
         number: Of the generation.
         settings: What they obey.
-        listeners: What they accept on.
+        listeners: What workers accept on.
+        passed: What each program accepts on, by its name.
     """
 
     number: int
     settings: Settings
     listeners: tuple[Listener, ...]
+    passed: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Listener]:
+        """Iterate over all that is open for it."""
+        yield from self.listeners
+        for listeners in self.passed.values():
+            yield from listeners
 
 
 class Generations:
@@ -52,6 +62,7 @@ class Generations:
         self._known = {first.number: first}
         self.accepted = first
         self.at_start = first.settings  #: those that need a restart are still in force
+        self._serves = True
         self._are_closed = False
 
     def of(self, number: int) -> Generation:
@@ -67,6 +78,7 @@ class Generations:
         return {
             "number": self.accepted.number,
             "listeners": [listener.export() for listener in self.accepted.listeners],
+            "passed": programs.export(self.accepted.passed),
         }
 
     @classmethod
@@ -77,7 +89,8 @@ class Generations:
             OSError: One did not come along.
         """
         listeners = tuple(map(Listener.inherit, values["listeners"]))
-        return cls(Generation(values["number"], settings, listeners))
+        passed = programs.inherit(values.get("passed", {}))  # an earlier srvctl has no programs
+        return cls(Generation(values["number"], settings, listeners, passed))
 
     def prepare(self, number: int, settings: Settings) -> None:
         """Open what the settings of a new generation name and is not open.
@@ -85,21 +98,18 @@ class Generations:
         Raises:
             BindError: Something cannot be opened; nothing is open then that was not before.
         """
-        has = list(self.accepted.listeners)
-        wanted = binds_of(settings.server)
-        missing = []
-        for bind in wanted:
-            if not any(listener.bind == bind for listener in has):
-                self._refuse_changed(bind, has)
-                missing.append(bind)
-        opened: Sequence[Listener] = ()
-        if missing:
-            fresh = open_listeners(missing, settings.server.backlog, {})
-            if settings.tls.certfile is not None:
-                fresh.speak_tls()
-            opened = tuple(fresh)
-        kept = tuple(listener for listener in has if listener.bind in wanted)
-        self._known[number] = Generation(number, settings, (*kept, *opened))
+        has = self.accepted.listeners
+        wanted, for_programs = binds_of(settings.server), Wanted(settings, self.accepted.passed)
+        missing = [bind for bind in wanted if not any(listener.bind == bind for listener in has)]
+        missing += for_programs.missing
+        for bind in missing:
+            self._refuse_changed(bind, list(self.accepted))
+        opened = open_listeners(missing, settings.server.backlog) if missing else Listeners(())
+        fresh, passed = for_programs.put_together(opened)
+        if settings.tls.certfile is not None:
+            fresh.speak_tls()
+        kept = [listener for listener in has if listener.bind in wanted]
+        self._known[number] = Generation(number, settings, (*kept, *fresh), passed)
 
     def commit(self, number: int) -> list[Listener]:
         """Accept a generation and close what it does not name any more; return that."""
@@ -125,15 +135,29 @@ class Generations:
         As long as any process has a listening socket, the kernel accepts clients on it whom nobody will
         answer, also after everybody who served it has closed it.
         """
-        own = self.of(number).listeners
+        own = self.of(number).listeners  # and nothing of programs
         for listener in self:
             if listener not in own:
                 listener.close(unlink=False)
 
     def __iter__(self) -> Iterator[Listener]:
         """Iterate over everything that is open, each once."""
-        seen = {id(listener): listener for known in self._known.values() for listener in known.listeners}
+        seen = {id(listener): listener for known in self._known.values() for listener in known}
         return iter(seen.values())
+
+    def end_service(self) -> None:
+        """Close what workers accept on; the second call does nothing.
+
+        Programs go on meanwhile: workers that drain may need them.
+        """
+        if self._serves and not self._are_closed:
+            self._serves = False
+            for listener in self._served():
+                listener.close()
+
+    def _served(self) -> list[Listener]:
+        seen = {id(listener): listener for known in self._known.values() for listener in known.listeners}
+        return list(seen.values())
 
     def close(self, *, unlink: bool = True) -> None:
         """Close everything; the second call does nothing.
@@ -143,14 +167,17 @@ class Generations:
         """
         if not self._are_closed:
             self._are_closed = True
+            closed = set() if self._serves else set(map(id, self._served()))
             for listener in self:
-                listener.close(unlink=unlink)
+                if id(listener) not in closed:  # whose path may be another server's by now
+                    listener.close(unlink=unlink)
 
     @staticmethod
     def _close_all_but(generation: Generation, other: Generation) -> list[Listener]:
-        left = [listener for listener in generation.listeners if listener not in other.listeners]
+        staying = set(map(id, other))
+        left = [listener for listener in generation if id(listener) not in staying]
         for listener in left:
-            listener.close()
+            listener.give_up()
         return left
 
     @staticmethod

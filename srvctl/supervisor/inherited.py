@@ -1,4 +1,4 @@
-"""Takes over sockets that somebody else opened: descriptors by number, and what systemd passed by name.
+"""Takes over sockets that were open before: descriptors by number, and what systemd passed by name.
 
 Owns which descriptor was taken over for which address, and the sentences that say why one cannot be. Must
 not know how a socket is opened, and closes none: whoever passed one may hold on to it. Called by `sockets`.
@@ -10,12 +10,14 @@ import contextlib
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.errors import BindError
+from srvctl.listen_fds import passed_sockets
 from srvctl.settings.binds import FdBind, SystemdBind
 from srvctl.supervisor.listeners import Listener, url_of
-from srvctl.systemd import passed_sockets
+from srvctl.supervisor.stored import Stored
+from srvctl.supervisor.stored_names import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -24,9 +26,13 @@ _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX})
 
 
 class Inherited:
-    """The sockets that were open before srvctl started, and which of them it has taken over."""
+    """The sockets that were open before srvctl started, and which of them it has taken over.
 
-    __slots__ = ("_binds", "_listen_pid", "_passed", "_sockets")
+    Attributes:
+        stored: Those that srvctl opened itself, in an earlier master, and systemd has kept.
+    """
+
+    __slots__ = ("_binds", "_listen_pid", "_passed", "_sockets", "stored")
 
     def __init__(self, passed: Mapping[str, tuple[int, ...]], listen_pid: str) -> None:
         """Keep what systemd passed from programs that are started from here.
@@ -35,20 +41,26 @@ class Inherited:
             passed: The descriptors that systemd passed, by name.
             listen_pid: The process they were meant for, as LISTEN_PID said.
         """
-        self._passed = passed
+        self.stored = Stored({name: fds for name, fds in passed.items() if is_name(name)})
+        self._passed = {name: fds for name, fds in passed.items() if not is_name(name)}
         self._listen_pid = listen_pid
         self._binds: dict[int, FdBind | SystemdBind] = {}
         self._sockets: list[socket.socket] = []
-        for fds in passed.values():
+        for fds in self._passed.values():
             for fd in fds:
                 with contextlib.suppress(OSError):  # not open: an error when a bind names it
                     os.set_inheritable(fd, False)
 
     @classmethod
-    def from_environ(cls, environ: MutableMapping[str, str]) -> Inherited:
+    def from_environ(cls, environ: MutableMapping[str, str]) -> Self:
         """Return what systemd passed, and remove its variables."""
         listen_pid = environ.get("LISTEN_PID", "")  # read first: the next line removes it
         return cls(passed_sockets(environ, os.getpid()), listen_pid)
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Return what is passed to nobody; descriptors can still be named by number."""
+        return cls({}, "")
 
     def take_over(self, bind: FdBind | SystemdBind, backlog: int) -> list[Listener]:
         """Take over the sockets that an address means; a failure leaves them to `give_back`.
@@ -67,6 +79,7 @@ class Inherited:
         """Let go of every socket and leave it open, since others may hold on to it."""
         for sock in self._sockets:
             sock.detach()
+        self.stored.close()
 
     def unused(self) -> Iterator[str]:
         """Yield a sentence about each passed socket that no bind names."""
@@ -102,6 +115,8 @@ class Inherited:
         label = str(bind) if isinstance(bind, FdBind) else f"{bind} (file descriptor {fd})"
         if fd in self._binds:
             raise BindError(f"{label} is the same socket as {self._binds[fd]}; name it once")
+        if fd in self.stored:
+            raise BindError(f"{label} is a socket that systemd kept for srvctl; bind its address instead")
         try:
             if not stat.S_ISSOCK(os.fstat(fd).st_mode):
                 raise BindError(f"{label} is not a socket; pass a listening socket under that number")

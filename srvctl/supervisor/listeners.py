@@ -33,16 +33,23 @@ class UnixFile:
     device: int
     inode: int
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the path leads to it."""
+        with contextlib.suppress(OSError):
+            found = os.lstat(self.path)
+            return (found.st_dev, found.st_ino) == (self.device, self.inode)
+        return False
+
     def remove(self) -> None:
         """Remove the file unless the path leads elsewhere by now."""
         # A file that cannot be removed is found stale, or in the way, by the next bind: it can say so.
-        with contextlib.suppress(OSError):
-            found = os.lstat(self.path)
-            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+        if self.is_there:
+            with contextlib.suppress(OSError):
                 Path(self.path).unlink()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Listener:
     """One listening socket, non-blocking and close-on-exec.
 
@@ -51,17 +58,25 @@ class Listener:
         bind: The address as it was asked for; a host name may have become several listeners.
         url: Where it can be reached, for humans.
         file: The socket file that srvctl made, if it did.
+        is_kept: The service manager certainly keeps it as well, for the next master (`fd_store`).
     """
 
     socket: _Socket
     bind: Bind
     url: str
     file: UnixFile | None = None
+    is_kept: bool = False
 
     def export(self) -> dict[str, Any]:
         """Return what `inherit` needs, as JSON."""
         file = [self.file.path, self.file.device, self.file.inode] if self.file is not None else None
-        return {"fd": self.socket.fileno(), "bind": str(self.bind), "url": self.url, "file": file}
+        return {
+            "fd": self.socket.fileno(),
+            "bind": str(self.bind),
+            "url": self.url,
+            "file": file,
+            "is_kept": self.is_kept,
+        }
 
     @classmethod
     def inherit(cls, values: Mapping[str, Any]) -> Self:
@@ -75,20 +90,30 @@ class Listener:
         sock.setblocking(False)
         sock.set_inheritable(False)
         file = UnixFile(*values["file"]) if values["file"] is not None else None
-        return cls(sock, parse_bind(values["bind"]), values["url"], file)
+        # An earlier srvctl had none kept.
+        return cls(sock, parse_bind(values["bind"]), values["url"], file, values.get("is_kept", False))
 
     def close(self, *, unlink: bool = True) -> None:
-        """Close the socket and remove our socket file.
+        """Close the socket and remove our socket file; one that is kept goes on for the next master.
 
         Args:
             unlink: False in a forked child, whose parent still listens.
         """
-        if unlink and isinstance(self.bind, TcpBind):  # an inherited socket lives on after us
+        if unlink and not self.is_kept:
+            self._end()
+        self.socket.close()
+
+    def give_up(self) -> None:
+        """Close the socket and remove our socket file, because nobody is to listen there any more."""
+        self.is_kept = False
+        self.close()
+
+    def _end(self) -> None:
+        if isinstance(self.bind, TcpBind):  # an inherited socket lives on after us
             stop_handshakes(self.socket)
         # Unlinked first: while the socket is open nobody else can be given its inode.
-        if unlink and self.file is not None:
+        if self.file is not None:
             self.file.remove()
-        self.socket.close()
 
 
 class Listeners:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from srvctl.supervisor.actions import Exit
-from srvctl.supervisor.events import Started
+from srvctl.supervisor.events import Started, TimePassed
 
 if TYPE_CHECKING:
     import logging
@@ -51,6 +51,9 @@ class Master:
         self._trace = trace
         self._settle = settle
         self._decided = decided
+        self._deadline: float | None = None  #: when the fleet is to be told that time has passed
+        self._is_stale = True  #: it was told something since it said so
+        self._is_settled = False  #: the last it was told is that time has passed, and it wanted nothing
 
     def run(self, first: Event | None = None) -> ExitCode:
         """Supervise until nothing is left to supervise.
@@ -64,7 +67,13 @@ class Master:
         return code
 
     def _turn(self) -> ExitCode | None:
-        for event in self._poller.wait(self._fleet.next_deadline()):
+        if self._is_stale:
+            self._deadline, self._is_stale = self._fleet.next_deadline(), False
+        for event in self._poller.wait(self._deadline):
+            # Most of what wakes the master up is no concern of the fleet: what workers print, who asks for
+            # the log. A look at every worker is not worth it then.
+            if isinstance(event, TimePassed) and self._is_settled and not _has_come(self._deadline):
+                continue
             code = self._dispatch(event)
             if code is not None:
                 return code
@@ -73,11 +82,13 @@ class Master:
 
     def _dispatch(self, event: Event) -> ExitCode | None:
         """Handle an event and whatever its actions cause at once."""
+        self._is_stale, self._is_settled = True, isinstance(event, TimePassed)
         pending = deque([event])
         while pending:
             event = pending.popleft()
             actions = self._fleet.handle(event, time.monotonic())
             if actions:
+                self._is_settled = False
                 self._trace.debug("%s -> %s", event, actions)
             for action in actions:
                 if isinstance(action, Exit):
@@ -88,3 +99,7 @@ class Master:
                     pending.append(result)
             self._decided()
         return None
+
+
+def _has_come(deadline: float | None) -> bool:
+    return deadline is not None and deadline <= time.monotonic()

@@ -9,10 +9,11 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from srvctl.supervisor.autoscale import ScalePolicy
 from srvctl.supervisor.backoff import Backoff
 
 if TYPE_CHECKING:
-    from srvctl.settings.groups import HookSettings, Settings
+    from srvctl.settings.groups import HookSettings, ProgramSettings, Settings
 
 #: Elsewhere no master can become the parent of what its children fork (PR_SET_CHILD_SUBREAPER, prctl(2)).
 _HAS_ADOPTION: Final = sys.platform.startswith("linux")
@@ -24,6 +25,8 @@ _LAST_LINES_OF_DEVELOPMENT: Final = 1.0
 #: an idle machine from resting.
 _SELDOM: Final = 5.0
 _OFTEN: Final = 1.0
+#: The same where the number of workers follows the load: a burst is to be met within a second.
+_QUICKLY: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,13 @@ class FleetPolicy:
         bake: Time the first worker of a reload serves before the others are replaced.
         drain_delay: Time from being asked to stop until the workers are asked to drain.
         is_development: Files are watched, and what goes wrong is shown; see `development`.
+        scale: What the number of workers follows.
+        watermark: Share of the memory from which no worker is added, and the largest replaced; 0 for never.
         recycle: When workers are replaced.
         health: When they do not serve.
-        backoff: Wait of a slot whose workers die too soon.
+        backoff: Wait of a slot whose workers, or of a program whose processes, die too soon.
+        programs: What runs beside the workers.
+        workers_after: Names of those that must be ready before the first workers are started.
     """
 
     count: int
@@ -99,14 +106,20 @@ class FleetPolicy:
     bake: float = 0.0
     drain_delay: float = 0.0
     is_development: bool = False
+    scale: ScalePolicy = field(default_factory=ScalePolicy)
+    watermark: float = 0.0
     recycle: RecyclePolicy = field(default_factory=RecyclePolicy)
     health: HealthPolicy = field(default_factory=HealthPolicy)
     backoff: Backoff = field(default_factory=Backoff)
+    programs: tuple[ProgramSettings, ...] = ()
+    workers_after: tuple[str, ...] = ()
 
     @property
     def look_every(self) -> float | None:
         """Time between two looks at the boards; None where nothing is to be noticed."""
-        if self.recycle.is_wanted or self.health.path:
+        if self.scale.is_wanted:
+            return _QUICKLY
+        if self.recycle.is_wanted or self.health.path or self.watermark:
             return _OFTEN
         if self.health.hang_timeout:
             return min(_SELDOM, max(self.health.hang_timeout / 4, 0.1))
@@ -121,8 +134,9 @@ def policy_of(settings: Settings, count: int) -> FleetPolicy:
         count: Number of workers, where they say auto.
     """
     workers, timeouts, health = settings.workers, settings.timeouts, settings.health
+    scale = _scale_of(settings)
     return FleetPolicy(
-        count=count,
+        count=scale.clamp(count),
         boot=timeouts.boot,
         drain=timeouts.graceful_shutdown
         + timeouts.lifespan_shutdown
@@ -134,6 +148,8 @@ def policy_of(settings: Settings, count: int) -> FleetPolicy:
         bake=settings.reload.bake,
         drain_delay=timeouts.drain_delay,
         is_development=settings.reload.enabled,
+        scale=scale,
+        watermark=0.0 if settings.reload.enabled else workers.memory_watermark / 100,
         recycle=RecyclePolicy(
             requests=workers.max_requests,
             requests_jitter=workers.max_requests_jitter,
@@ -149,6 +165,19 @@ def policy_of(settings: Settings, count: int) -> FleetPolicy:
             timeout=health.timeout,
             threshold=health.threshold,
         ),
+        programs=settings.program,
+        workers_after=workers.after,
+    )
+
+
+def _scale_of(settings: Settings) -> ScalePolicy:
+    workers = settings.workers
+    return ScalePolicy(
+        least=workers.min,
+        most=0 if settings.reload.enabled else workers.max,
+        busy=workers.scale_utilization / 100,
+        in_flight=workers.scale_in_flight,
+        delay=workers.scale_down_delay,
     )
 
 

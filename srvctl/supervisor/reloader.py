@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srvctl.supervisor.events import ReloadAsked, SettingsRead
+    from srvctl.supervisor.policy import FleetPolicy
     from srvctl.supervisor.roster import Worker
     from srvctl.supervisor.watch import Watch
 
@@ -241,8 +242,7 @@ class Reloader:
         """Notice the end, and begin the reload that waits for it."""
         reload = self._state.reload
         if reload is not None and reload.stage is Stage.ROLLING:
-            self._note_replaced(reload)
-            if self._is_everywhere(reload.generation):
+            if self._note_replaced(reload) == self._state.target:
                 self._commit(reload)
         elif reload is not None and reload.stage is Stage.RESTORING:
             is_over = reload.until is not None and reload.until <= self._state.now
@@ -270,9 +270,6 @@ class Reloader:
         self._enter(reload, Stage.BAKING)
         reload.until = self._state.now + policy.bake
 
-    def _is_everywhere(self, generation: int) -> bool:
-        return all(self._state.roster.is_served(slot, generation) for slot in self._state.slots)
-
     def _is_restored(self, reload: Reload) -> bool:
         if reload.generation in self._state.tolerated:
             return True
@@ -290,13 +287,23 @@ class Reloader:
         state.tolerated.clear()
         state.apology = None
         if reload.policy is not None:
-            if reload.policy.count != state.policy.count:
-                state.target = reload.policy.count
-                state.orders.info(f"Scaling to {workers(state.target)}, as the settings say.")
+            self._obey_count(reload.policy)
             state.policy = reload.policy
         state.orders.give(Commit(reload.generation))
         state.orders.info(text)
         self._end(reload, Milestone.RELOADED, text)
+
+    def _obey_count(self, policy: FleetPolicy) -> None:
+        """Have as many workers as new settings say; as many as before where the load says how many."""
+        state, before = self._state, self._state.target
+        if policy.scale.is_wanted:
+            state.target = policy.scale.clamp(before)
+        elif policy.count != state.policy.count or state.policy.scale.is_wanted:
+            state.target = policy.count
+        else:
+            return
+        if state.target != before or not policy.scale.is_wanted:
+            state.orders.info(f"Scaling to {workers(state.target)}, as the settings say.")
 
     def _end(self, reload: Reload, milestone: Milestone, text: str, details: str = "") -> None:
         self._state.reload = None
@@ -307,15 +314,17 @@ class Reloader:
         self._reply(reload.clients, is_ok=is_ok, message=text, details=details, data=data)
 
     def _enter(self, reload: Reload, stage: Stage) -> None:
-        reload.stage, reload.until = stage, None
+        reload.enter(stage)
         self._tell(f"Generation {reload.generation}: {stage.value}.")
 
-    def _note_replaced(self, reload: Reload) -> None:
+    def _note_replaced(self, reload: Reload) -> int:
+        """Tell how many slots are served by the new generation, and return it."""
         replaced = sum(self._state.roster.is_served(slot, reload.generation) for slot in self._state.slots)
         if replaced != reload.replaced:
             reload.replaced = replaced
             text = f"Generation {reload.generation}: {replaced} of {self._state.target} workers."
             self._tell(text, {"done": replaced, "of": self._state.target})
+        return replaced
 
     def _at(self, stage: Stage, generation: int) -> Reload | None:
         reload = self._state.reload

@@ -1,9 +1,5 @@
 """A reload in progress, as a value: how far it has come, and who waits for it. Pure; part of `fleet`.
 
-    reading ──► molding ──► canary ──► probing ──► baking ──► rolling ──► (committed)
-       │           │           │          │           │          │
-       └───────────┴───────────┴──────────┴───────────┴──────────┴──► restoring ──► (failed)
-
 Until the last step, nothing of the old generation is given up: its mold lives, and so do its settings.
 """
 
@@ -12,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+
+from srvctl.supervisor.moves import check_move
 
 if TYPE_CHECKING:
     from srvctl.supervisor.policy import FleetPolicy
@@ -29,6 +27,22 @@ class Stage(Enum):
     RESTORING = "going back"
 
 
+_FAILED: Final = {Stage.RESTORING: "it failed"}
+_GONE: Final = {Stage.CANARY: "its slot was scaled away"}
+#: Which stage may follow which, and why it does. A move that is not here is a bug. A reload whose workers
+#: serve every slot ends in `ROLLING`, one that failed in `RESTORING`; a stop, or in development the next
+#: change, gives it up anywhere.
+STAGES: Final[dict[Stage, dict[Stage, str]]] = {
+    Stage.READING: {Stage.MOLDING: "the settings are right"} | _FAILED,
+    Stage.MOLDING: {Stage.CANARY: "the code is imported"} | _FAILED,
+    Stage.CANARY: _GONE
+    | {Stage.PROBING: "ready, and health.path is set", Stage.BAKING: "ready, without health.path"}
+    | _FAILED,
+    Stage.PROBING: {Stage.BAKING: "its application is well"} | _GONE | _FAILED,
+    Stage.BAKING: {Stage.ROLLING: "reload.bake is over"} | _GONE | _FAILED,
+    Stage.ROLLING: _FAILED,
+    Stage.RESTORING: {},
+}
 #: Stages in which there may be workers of the new generation, and all is well with them.
 SPAWNING: Final = frozenset({Stage.CANARY, Stage.PROBING, Stage.BAKING, Stage.ROLLING})
 #: Stages that are not worth going on with once the code has changed again.
@@ -66,6 +80,15 @@ class Reload:
     replaced: int = 0
     error: str = ""
     details: str = ""
+
+    def enter(self, stage: Stage) -> None:
+        """Go on to a stage, which lasts until something happens.
+
+        Raises:
+            ValueError: The table has no such move.
+        """
+        check_move(STAGES, self.stage, stage, "a reload")
+        self.stage, self.until = stage, None
 
     @property
     def may_spawn(self) -> bool:

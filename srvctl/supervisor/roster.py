@@ -32,6 +32,7 @@ class Health:
         probe_due: When it is to be probed, or has not answered in time.
         probe_failures: Probes in a row that failed.
         is_deaf: Its last probe got no answer at all, so that it may not read what it is sent.
+        pss: Its memory when it was last examined, in bytes; 0 where the kernel does not say.
     """
 
     reading: Reading | None = None
@@ -42,6 +43,7 @@ class Health:
     probe_due: float = 0.0
     probe_failures: int = 0
     is_deaf: bool = False
+    pss: int = 0
 
 
 @dataclass(slots=True)
@@ -124,18 +126,27 @@ class Roster:
 
     workers: dict[int, Worker] = field(default_factory=dict)
     slots: dict[int, Slot] = field(default_factory=dict)
+    #: The workers of each slot, oldest first. Every event asks about every slot, several times: without this,
+    #: each would cost a walk through all workers, and n workers n² steps.
+    _by_slot: dict[int, list[Worker]] = field(default_factory=dict, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Worker]:
         """Iterate over a snapshot, oldest worker first."""
         return iter(list(self.workers.values()))
 
     def add(self, worker: Worker) -> None:
-        """Take a new worker in."""
+        """Take a new worker in; its slot stays the same for life."""
         self.workers[worker.number] = worker
+        self._by_slot.setdefault(worker.slot, []).append(worker)
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is gone."""
         del self.workers[worker.number]
+        of_slot = self._by_slot[worker.slot]
+        # Not list.remove, which compares the records of the workers, field by field.
+        of_slot[:] = [other for other in of_slot if other.number != worker.number]
+        if not of_slot:
+            del self._by_slot[worker.slot]
 
     def slot(self, index: int) -> Slot:
         """Return the slot's record, making it on first use."""
@@ -143,7 +154,7 @@ class Roster:
 
     def holders(self, slot: int) -> list[Worker]:
         """Return the workers that serve a slot or soon will, oldest first."""
-        return [worker for worker in self.workers.values() if worker.slot == slot and worker.holds_slot]
+        return [worker for worker in self._by_slot.get(slot, ()) if worker.state in HOLDING]
 
     def is_served(self, slot: int, generation: int | None = None) -> bool:
         """Return whether a ready worker (of a generation, if given) holds the slot."""
@@ -151,7 +162,7 @@ class Roster:
 
     def serving(self, slot: int) -> list[Worker]:
         """Return the ready workers of a slot, oldest first."""
-        return [worker for worker in self.holders(slot) if worker.is_ready]
+        return [worker for worker in self._by_slot.get(slot, ()) if worker.state is WorkerState.READY]
 
     def export(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON."""

@@ -21,12 +21,12 @@ from srvctl.supervisor.tcp import open_tcp
 from srvctl.supervisor.unix import open_unix
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Sequence
 
     from srvctl.settings.binds import Bind
 
 
-def open_listeners(binds: Sequence[Bind], backlog: int, environ: MutableMapping[str, str]) -> Listeners:
+def open_listeners(binds: Sequence[Bind], backlog: int, inherited: Inherited | None = None) -> Listeners:
     """Open every address, or none: on failure nothing stays open that was not open before.
 
     Call before the first fork, and before any thread exists: a Unix socket is created under a umask of
@@ -35,12 +35,13 @@ def open_listeners(binds: Sequence[Bind], backlog: int, environ: MutableMapping[
     Args:
         binds: Where to listen.
         backlog: Connections the kernel queues per socket. A passed socket that already listens keeps its own.
-        environ: Searched for, and cleaned of, what systemd passed.
+        inherited: What may be taken over instead of being opened; None for only what is named by number.
 
     Raises:
         BindError: One address cannot be opened; says which, why and what to do, in one line.
     """
-    inherited = Inherited.from_environ(environ)
+    inherited = inherited or Inherited.nothing()
+    stored = inherited.stored
     _refuse_twice(binds)
     with ExitStack() as undo:
         undo.callback(inherited.give_back)
@@ -58,16 +59,16 @@ def open_listeners(binds: Sequence[Bind], backlog: int, environ: MutableMapping[
                 listeners += taken_over[bind]
                 continue
             if isinstance(bind, TcpBind):
-                opened, odd = open_tcp(bind, backlog, others)
+                opened, odd = open_tcp(bind, backlog, others, stored)
                 warnings += odd
             else:
-                opened = [open_unix(bind, backlog)]
+                opened = [open_unix(bind, backlog, stored)]
             for listener in opened:
                 undo.callback(listener.close)
             others += opened
             listeners += opened
         undo.pop_all()
-    return Listeners(listeners, [*warnings, *inherited.unused()])
+    return Listeners(listeners, warnings)
 
 
 def _refuse_twice(binds: Sequence[Bind]) -> None:

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.supervisor.autoscale import Scaling
 from srvctl.supervisor.molds import Molds
+from srvctl.supervisor.moves import check_move
 from srvctl.supervisor.orders import Orders
+from srvctl.supervisor.programs.places import Places
 from srvctl.supervisor.roster import Roster
 
 if TYPE_CHECKING:
@@ -33,6 +36,21 @@ class Phase(Enum):
     ENDED = "ended"
 
 
+#: Which phase may follow which, and why it does. A move that is not here is a bug.
+PHASES: Final[dict[Phase, dict[Phase, str]]] = {
+    Phase.BOOTING: {
+        Phase.RUNNING: "every slot is served",
+        Phase.LEAVING: "stop, after a worker was ready",
+        Phase.STOPPING: "stop, or never up",
+    },
+    Phase.RUNNING: {
+        Phase.LEAVING: "stop",
+        Phase.STOPPING: "stop, without a delay",
+    },
+    Phase.LEAVING: {Phase.STOPPING: "the delay is over, or a second stop"},
+    Phase.STOPPING: {Phase.ENDED: "no process is left"},
+    Phase.ENDED: {},
+}
 #: Phases in which nobody has asked for the end.
 UP: Final = frozenset({Phase.BOOTING, Phase.RUNNING})
 #: Phases in which slots are kept filled.
@@ -54,11 +72,14 @@ class State:
             the old code cannot be had any more.
         reload: The one in progress.
         reload_error: Why the last one failed; empty if it did not.
+        upgrade_error: Why the last upgrade failed; empty if it did not.
         apology: What is shown in development as long as no code works; None as long as some does.
         is_upgrading: The master is about to be replaced, so no reload begins.
         was_ever_ready: A worker has once been ready; from then on nothing but a stop ends the service.
         roster: The workers.
         orders: What is to be done.
+        programs: The processes beside the workers.
+        scaling: What operators are told of how the number of workers follows the load.
         molds: The processes that workers are forked from.
     """
 
@@ -71,11 +92,14 @@ class State:
     tolerated: set[int] = field(default_factory=set)
     reload: Reload | None = None
     reload_error: str = ""
+    upgrade_error: str = ""
     apology: Apology | None = None
     is_upgrading: bool = False
     was_ever_ready: bool = False
     roster: Roster = field(default_factory=Roster)
     orders: Orders = field(default_factory=Orders)
+    programs: Places = field(default_factory=Places)
+    scaling: Scaling = field(default_factory=Scaling)
     molds: Molds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +127,17 @@ class State:
         self.was_ever_ready = values["was_ever_ready"]
         self.roster.restore(values["roster"])
         self.molds.restore(values["molds"])
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to a phase; nothing where it is that already.
+
+        Raises:
+            ValueError: The table has no such move.
+        """
+        if phase is self.phase:
+            return
+        check_move(PHASES, self.phase, phase, "a service")
+        self.phase = phase
 
     @property
     def slots(self) -> range:

@@ -6,14 +6,16 @@ at that moment (`completed`), and what was counted before (`tally`).
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from srvctl.ipc.scoreboard import BOUNDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from srvctl.ipc.scoreboard import Reading
+    from srvctl.supervisor.programs.places import Place
     from srvctl.supervisor.roster import Worker
     from srvctl.supervisor.state import State
     from srvctl.supervisor.tally import Tally
@@ -26,12 +28,40 @@ def snapshot(state: State) -> dict[str, Any]:
         "state": state.phase.value,
         "generation": state.generation,
         "target": state.target,
+        "scale": _scale(state),
         "reload": {
             "state": reload.stage.name.lower() if reload else "idle",
             "generation": reload.generation if reload else None,
             "error": reload.error if reload and reload.error else state.reload_error,
         },
         "workers": [_worker(worker, state.now) for worker in state.roster],
+        "programs": [_program(place, state.now) for place in state.programs],
+    }
+
+
+def _scale(state: State) -> dict[str, Any]:
+    scale, told = state.policy.scale, state.scaling
+    return {
+        "follows_load": scale.is_wanted,
+        "min": scale.least if scale.is_wanted else state.target,
+        "max": scale.most if scale.is_wanted else state.target,
+        "why": told.why if scale.is_wanted else "",
+        "held": told.held if scale.is_wanted else "",
+        "utilization": round(told.busy, 3),
+        "in_flight": told.in_flight,
+        "changes": dict(told.changes),
+    }
+
+
+def _program(place: Place, now: float) -> dict[str, Any]:
+    return {
+        "name": place.name,
+        "index": place.index,
+        "pid": place.pid,
+        "state": place.state.value,
+        "uptime": round(now - place.forked_at, 3) if place.is_alive and place.forked_at is not None else 0.0,
+        "restarts": place.restarts,
+        "reason": place.reason,
     }
 
 
@@ -74,6 +104,7 @@ def completed(
     found = {
         **status,
         "workers": workers,
+        "connections_skew": _skew([one["connections"] for one in workers if one["state"] == "ready"]),
         "restarts": dict(tally.restarts),
         "reloads": dict(tally.reloads),
         "log": {"lost": lost_lines},
@@ -81,6 +112,14 @@ def completed(
     if has_all_figures:
         found |= {"bounds": BOUNDS, "slots": tally.totals(alive)}
     return found
+
+
+def _skew(connections: Sequence[int]) -> float:
+    """Return the coefficient of variation: 0 where all have the same number, or none has any."""
+    if not any(connections):
+        return 0.0
+    number, mean = len(connections), sum(connections) / len(connections)
+    return round(sqrt(sum((one - mean) ** 2 for one in connections) / number) / mean, 4)
 
 
 def _figures(reading: Reading | None, *, has_all: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from srvctl.supervisor.crew import Crew
     from srvctl.supervisor.events import RecycleAsked
+    from srvctl.supervisor.programs.supervision import Programs
     from srvctl.supervisor.roster import Roster, Worker
     from srvctl.supervisor.state import State
 
@@ -27,11 +28,13 @@ class Succession:
     Args:
         state: The fleet's.
         crew: Takes the steps.
+        programs: What workers may have to wait for.
     """
 
-    def __init__(self, state: State, crew: Crew) -> None:
+    def __init__(self, state: State, crew: Crew, programs: Programs) -> None:
         self._state = state
         self._crew = crew
+        self._programs = programs
         self._recycled_at = float("-inf")  #: when a limit last caused a replacement
         self._wishes: list[tuple[int, set[int]]] = []  #: clients, and the workers they want replaced
 
@@ -79,9 +82,10 @@ class Succession:
         for index in state.slots:
             not_before = state.roster.slot(index).not_before
             holders = state.roster.holders(index)
-            if not_before > state.now and (not holders or self._wants_successor(index)):
+            wants_successor = self._want_successor(holders)
+            if not_before > state.now and (not holders or wants_successor):
                 yield not_before
-            elif self._wants_successor(index) and self._is_spaced(holders[0]):
+            elif wants_successor and self._is_spaced(holders[0]):
                 yield self._recycled_at + state.policy.recycle.spacing
 
     # -- too much --------------------------------------------------------------------------------------
@@ -119,7 +123,7 @@ class Succession:
     # -- too little ------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        if self._is_newer_code_about_to_come():
+        if self._is_newer_code_about_to_come() or not self._programs.let_workers_start:
             return
         for index in self._state.slots:
             if not self._state.roster.holders(index):
@@ -149,11 +153,11 @@ class Succession:
         for slot in slots:
             if surging >= state.policy.max_surge:
                 return
-            if self._wants_successor(slot) and self._start_successor(slot):
+            holders = state.roster.holders(slot)
+            if self._want_successor(holders) and self._start_successor(slot, holders[0]):
                 surging += 1
 
-    def _wants_successor(self, slot: int) -> bool:
-        holders = self._state.roster.holders(slot)
+    def _want_successor(self, holders: list[Worker]) -> bool:
         return len(holders) == 1 and holders[0].is_ready and self._successor(holders[0]) is not None
 
     def _successor(self, worker: Worker) -> int | None:
@@ -171,9 +175,8 @@ class Succession:
             return state.generation
         return None
 
-    def _start_successor(self, slot: int) -> bool:
+    def _start_successor(self, slot: int, worker: Worker) -> bool:
         state = self._state
-        (worker,) = state.roster.holders(slot)
         generation = self._successor(worker)
         if generation is None or self._is_spaced(worker) or not self._spawn(slot, generation):
             return False

@@ -24,6 +24,7 @@ _CAUSES: Final[Mapping[str, str]] = {
     "max_requests": "max_requests",
     "max_lifetime": "max_lifetime",
     "max_memory": "max_memory",
+    "memory_watermark": "memory_watermark",
     "hang": "hang",
     "health probe": "health",
     "scaled down": "scale",

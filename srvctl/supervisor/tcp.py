@@ -17,9 +17,10 @@ from srvctl.supervisor.holders import holder_of_port, in_use, overlaps
 from srvctl.supervisor.listeners import Listener, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from srvctl.settings.binds import TcpBind
+    from srvctl.supervisor.stored import Stored
 
 _Address = tuple[int, tuple[Any, ...]]  # family, and what bind() takes
 
@@ -30,13 +31,16 @@ _NO_SUCH_ADDRESS: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 _FIRST_FREE_PORT: Final = 1024
 
 
-def open_tcp(bind: TcpBind, backlog: int, others: Sequence[Listener]) -> tuple[list[Listener], list[str]]:
+def open_tcp(
+    bind: TcpBind, backlog: int, others: Sequence[Listener], stored: Stored | None = None
+) -> tuple[list[Listener], list[str]]:
     """Listen at every address the host has, all on one port; on failure nothing stays open.
 
     Args:
         bind: Where to listen.
         backlog: Connections the kernel queues per socket.
         others: What the instance listens on already, to tell its own sockets from another server's.
+        stored: What is used instead of being opened, if it is there.
 
     Returns:
         The listeners, and a sentence about each thing that is odd.
@@ -45,9 +49,12 @@ def open_tcp(bind: TcpBind, backlog: int, others: Sequence[Listener]) -> tuple[l
         BindError: The address cannot be opened.
     """
     addresses = _resolve(bind)
+    kept = stored.take_tcp(bind, addresses) if stored is not None else {}
+    if not bind.host:  # one of them is enough: the one there is
+        addresses = sorted(addresses, key=lambda found: found[1][:2] not in kept)
     for _ in range(_PORT_TRIES):
         try:
-            return _open_all(bind, addresses, backlog)
+            return _open_all(bind, addresses, backlog, kept)
         except OSError as error:
             if bind.port or error.errno != errno.EADDRINUSE:
                 raise _refusal(bind, addresses, others, error) from error
@@ -67,14 +74,26 @@ def _resolve(bind: TcpBind) -> Sequence[_Address]:
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
-def _open_all(bind: TcpBind, addresses: Sequence[_Address], backlog: int) -> tuple[list[Listener], list[str]]:
+def _open_all(
+    bind: TcpBind,
+    addresses: Sequence[_Address],
+    backlog: int,
+    kept: Mapping[tuple[Any, ...], socket.socket],
+) -> tuple[list[Listener], list[str]]:
     port = bind.port
     opened: list[Listener] = []
     missing: list[OSError] = []
     with ExitStack() as undo:
+        for former in kept.values():
+            undo.callback(former.close)
         for family, address in addresses:
+            is_kept = address[:2] in kept
             try:
-                sock = _listen(family, (address[0], port, *address[2:]), backlog)
+                if is_kept:
+                    sock = kept[address[:2]]
+                    sock.listen(backlog)
+                else:
+                    sock = _listen(family, (address[0], port, *address[2:]), backlog)
             except OSError as error:
                 if error.errno not in _NO_SUCH_ADDRESS:
                     raise
@@ -82,7 +101,7 @@ def _open_all(bind: TcpBind, addresses: Sequence[_Address], backlog: int) -> tup
                 continue
             undo.callback(sock.close)
             port = sock.getsockname()[1]
-            opened.append(Listener(sock, bind, url_of(sock)))
+            opened.append(Listener(sock, bind, url_of(sock), is_kept=is_kept))
             if not bind.host:  # the rest are for machines without IPv6
                 break
         if not opened:

@@ -26,11 +26,12 @@ from srvctl.supervisor.listeners import Listener, UnixFile
 
 if TYPE_CHECKING:
     from srvctl.settings.binds import UnixBind
+    from srvctl.supervisor.stored import Stored
 
 _NO_ID: Final = 2**32 - 1  # (uid_t) -1, which chown() takes for "leave as it is"
 
 
-def open_unix(bind: UnixBind, backlog: int) -> Listener:
+def open_unix(bind: UnixBind, backlog: int, stored: Stored | None = None) -> Listener:
     """Create the socket file with its final permissions, then listen; on failure neither stays.
 
     Call before any thread exists: the file is created under a umask of its own.
@@ -38,10 +39,16 @@ def open_unix(bind: UnixBind, backlog: int) -> Listener:
     Args:
         bind: Where to listen, and who may connect.
         backlog: Connections the kernel queues.
+        stored: What is used instead of being created, if it is there.
 
     Raises:
         BindError: The socket cannot be opened.
     """
+    kept = stored.take_unix(bind) if stored is not None else None
+    if kept is not None:
+        sock, file = kept
+        sock.listen(backlog)
+        return Listener(sock, bind, f"unix socket {file.path}", file, is_kept=True)
     user = -1 if bind.user is None else _uid(bind.user, bind)
     group = -1 if bind.group is None else _gid(bind.group, bind)
     with ExitStack() as undo:

@@ -38,7 +38,7 @@ class UpgradeWish:
                 event, "Not while the service starts, stops, reloads or upgrades; try again later."
             )
         else:
-            self._asked, state.is_upgrading = event, True
+            self._asked, state.is_upgrading, state.upgrade_error = event, True, ""
             state.orders.info(f"Received {event.by}, trying whether the installed srvctl can take over.")
             state.orders.give(Upgrade())
 
@@ -63,6 +63,7 @@ class UpgradeWish:
             return  # a stop came before
         text = f"Upgrade failed: {event.reason.rstrip('.')}. This srvctl goes on."
         self._state.orders.error(text, event.details)
+        self._state.upgrade_error = text
         self._end(is_ok=False, message=text, details=event.details)
 
     def drop(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from srvctl.ipc import shares
 from srvctl.ipc.proc_files import fields, number, read_text
 from srvctl.ipc.scoreboard import DUMP_OFFSET, DUMP_SIZE, SIZE, harmless_lines
 
@@ -54,10 +55,8 @@ def new_board() -> tuple[int, mmap.mmap]:
     Raises:
         OSError: The kernel has no descriptor or memory left.
     """
-    fd = _nameless_file()
+    fd = _nameless_file("srvctl-board", SIZE)
     try:
-        os.ftruncate(fd, SIZE)
-        _seal(fd)
         os.lseek(fd, DUMP_OFFSET, os.SEEK_SET)
         return fd, mmap.mmap(fd, SIZE)
     except BaseException:
@@ -65,11 +64,36 @@ def new_board() -> tuple[int, mmap.mmap]:
         raise
 
 
-def _nameless_file() -> int:
+def new_shares() -> int:
+    """Return the descriptor of a table in which workers see each other's connections (`ipc.shares`).
+
+    Raises:
+        OSError: The kernel has no descriptor or memory left.
+    """
+    return _nameless_file("srvctl-shares", shares.SIZE)
+
+
+def _nameless_file(name: str, size: int) -> int:
+    """Return a new file of this size for good.
+
+    Raises:
+        OSError: The kernel has no descriptor or memory left.
+    """
+    fd = _open_nameless(name)
+    try:
+        os.ftruncate(fd, size)
+    except BaseException:
+        os.close(fd)
+        raise
+    _seal(fd)
+    return fd
+
+
+def _open_nameless(name: str) -> int:
     if hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):  # vm.memfd_noexec may forbid it
-            return os.memfd_create("srvctl-board", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    fd, path = tempfile.mkstemp(prefix="srvctl-board-")
+            return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fd, path = tempfile.mkstemp(prefix=f"{name}-")
     os.unlink(path)  # noqa: PTH108 - it is the path of a descriptor
     return fd
 

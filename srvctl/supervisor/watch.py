@@ -32,32 +32,59 @@ _WEIGH_EVERY: Final = 5.0
 _TOO_HEAVY: Final = 3
 #: Seconds a worker has beyond the time of its application to say that a probe failed.
 _PROBE_GRACE: Final = 1.0
+#: Seconds between two looks at workers that have nothing to do, at least; a burst is still met within one.
+_IDLE: Final = 0.5
+#: Seconds between two looks at the memory that is used, at least.
+_MEMORY_EVERY: Final = 1.0
 #: Responses from this status on mean that the application is not well.
 _UNWELL: Final = 400
 
 
 class Watch:
-    """What is looked at, and when."""
+    """What is looked at, and when.
 
-    def __init__(self, roster: Roster, orders: Orders) -> None:
+    Args:
+        roster: The workers.
+        orders: What is to be done.
+        at_least_every: Seconds between two looks, at most; None where the policy alone says that.
+    """
+
+    def __init__(self, roster: Roster, orders: Orders, at_least_every: float | None = None) -> None:
         self.next_look: float | None = None
         self._roster = roster
         self._orders = orders
+        self._at_least_every = at_least_every
         self._trusted_since = float("-inf")  #: beats that stayed away before then say nothing
         self._probes = 0
+        self._memory_due = float("-inf")
 
     def export(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON."""
-        return {"next_look": self.next_look, "trusted_since": self._trusted_since, "probes": self._probes}
+        return {
+            "next_look": self.next_look,
+            "trusted_since": self._trusted_since,
+            "probes": self._probes,
+            "memory_due": self._memory_due,
+        }
 
     def restore(self, values: Mapping[str, Any]) -> None:
         """Go on as another fleet's watch."""
         self.next_look = values["next_look"]
         self._trusted_since, self._probes = values["trusted_since"], values["probes"]
+        self._memory_due = values.get("memory_due", float("-inf"))  # an earlier srvctl has none
 
-    def plan(self, now: float, policy: FleetPolicy) -> None:
-        """Look when it is time, and say when the next time is."""
-        every = policy.look_every
+    def plan(self, now: float, policy: FleetPolicy, *, is_idle: bool = False) -> None:
+        """Look when it is time, and say when the next time is.
+
+        Args:
+            now: The time.
+            policy: What is to be noticed.
+            is_idle: The last look found that nobody has anything to do.
+        """
+        wanted = policy.look_every
+        if wanted is not None and is_idle:
+            wanted = max(wanted, _IDLE)
+        every = min(filter(None, (wanted, self._at_least_every)), default=None)
         if every is None or not any(worker.is_ready for worker in self._roster):
             self.next_look = None
         elif self.next_look is None:
@@ -66,7 +93,10 @@ class Watch:
             if now - self.next_look > _LATE:  # the machine slept or was starved: nobody could beat
                 self._trusted_since = now
             self.next_look = now + every
-            self._orders.give(Look())
+            with_memory = policy.watermark > 0 and now >= self._memory_due
+            if with_memory:
+                self._memory_due = now + _MEMORY_EVERY
+            self._orders.give(Look(with_memory))
 
     def looked(
         self, readings: Mapping[int, Reading | None], now: float, policy_for: Callable[[int], FleetPolicy]
@@ -108,6 +138,7 @@ class Watch:
         """
         if not worker.is_ready:
             return 0.0
+        worker.health.pss = seen.pss or 0
         if now >= worker.health.weighed_at + _WEIGH_EVERY:  # one under suspicion is examined more often
             self._weigh(worker, seen.pss, policy.recycle, now)
         limit = policy.health.hang_timeout

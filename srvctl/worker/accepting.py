@@ -2,7 +2,10 @@
 
 Not left to event loops, which do badly without descriptors: asyncio tries again as often as the backlog is
 long, with a traceback each time; uvloop takes connections and closes them at once, without a word. Here they
-stay in the kernel's queue, where another worker may take them. Knows nothing of what becomes of a connection.
+stay in the kernel's queue, where another worker may take them. A worker that has more connections than others
+leaves those that wait to them for a moment (`srvctl.worker.balance`), off the listener meanwhile, which would
+keep the loop busy. Nothing is ever looked at while nothing waits. Knows nothing of what becomes of a
+connection.
 """
 
 from __future__ import annotations
@@ -10,18 +13,38 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import select
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from srvctl.worker.courtesy import MOST
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from srvctl.worker.balance import Balance
+    from srvctl.worker.courtesy import Wait
+
 logger = logging.getLogger("srvctl.error")
 
-_AT_ONCE: Final = 32  #: connections accepted before others have their turn
 _MOST_FAILURES: Final = 32  #: in a row, whatever they are
 _RETRY: Final = 1.0  #: seconds until accept(2) is tried again, for which there was no descriptor for example
+_PAUSE: Final = 0.001  #: seconds off a listener; event loops know no shorter time
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is going on in front of one listener.
+
+    Attributes:
+        later: When it is looked at again, while it is not watched.
+        wait: For others to accept what waits.
+    """
+
+    later: asyncio.TimerHandle | None = None
+    wait: Wait | None = None
 
 
 class Accepting:
@@ -29,33 +52,81 @@ class Accepting:
 
     Args:
         accept: Accepts one connection from the listener it is given; raises what accept(2) raises.
-        is_alone: No other worker accepts from the same listeners. Otherwise each takes one connection in a
-            turn of its loop, or the first to wake up would have a whole burst to itself.
+        is_alone: No other worker accepts from the same listeners, as far as is known without a balance.
+            Otherwise each takes one connection in a turn of its loop, or the first to wake up would have a
+            whole burst to itself.
     """
 
     def __init__(self, accept: Callable[[socket.socket], None], *, is_alone: bool = True) -> None:
-        self._at_once = _AT_ONCE if is_alone else 1
+        self._is_alone = is_alone
+        self._balance: Balance | None = None
         self._failures = 0  #: in a row
         self._loop = asyncio.get_running_loop()
         self._accept = accept
-        self._listeners: dict[socket.socket, asyncio.TimerHandle | None] = {}  #: with those that rest
+        self._places: dict[socket.socket, _Place] = {}
 
-    def start(self, listener: socket.socket) -> None:
-        """Accept from a listener; it stays the caller's."""
+    def start(self, listener: socket.socket, balance: Balance | None = None) -> None:
+        """Accept from a listener; it stays the caller's.
+
+        Args:
+            listener: It.
+            balance: Knows whose turn it is to accept; the same for all listeners.
+        """
         listener.setblocking(False)  # for all workers: they share it
-        self._listeners[listener] = None
-        self._loop.add_reader(listener, self._accept_some, listener)
+        self._balance = balance
+        self._places[listener] = _Place()
+        self._watch(listener)
 
     def stop(self) -> None:
         """Accept no more."""
-        for listener, rest in self._listeners.items():
+        for listener, place in self._places.items():
             self._loop.remove_reader(listener)
-            if rest is not None:
-                rest.cancel()
-        self._listeners.clear()
+            if place.later is not None:
+                place.later.cancel()
+        self._places.clear()
+        self._balance = None
+
+    def _watch(self, listener: socket.socket) -> None:
+        self._places[listener].later = None
+        self._loop.add_reader(listener, self._accept_some, listener)
+
+    # -- whose turn it is ------------------------------------------------------------------------------
 
     def _accept_some(self, listener: socket.socket) -> None:
-        for _ in range(self._at_once):
+        """Accept what waits, or leave it to others for now."""
+        balance = self._balance
+        if balance is None:
+            self._take(listener, MOST if self._is_alone else 1)
+            return
+        place = self._places[listener]
+        most, place.wait = balance.look(listener, place.wait)
+        if most:
+            self._take(listener, most)
+            if place.wait is not None and not _waits(listener):
+                place.wait = None
+        elif place.wait is not None:
+            self._loop.remove_reader(listener)
+            place.later = self._loop.call_later(_PAUSE, self._look_again, listener)
+
+    def _look_again(self, listener: socket.socket) -> None:
+        """Go on waiting, unless nothing waits any more, or it is our turn."""
+        place = self._places[listener]
+        most = 0
+        if self._balance is not None and _waits(listener):
+            most, place.wait = self._balance.look(listener, place.wait)
+        else:
+            place.wait = None
+        if place.wait is not None and not most:
+            place.later = self._loop.call_later(_PAUSE, self._look_again, listener)
+            return
+        self._watch(listener)
+        if most:
+            self._take(listener, most)
+
+    # -- accepting -------------------------------------------------------------------------------------
+
+    def _take(self, listener: socket.socket, most: int) -> None:
+        for _ in range(most):
             try:
                 self._accept(listener)
             except (BlockingIOError, InterruptedError):
@@ -68,10 +139,26 @@ class Accepting:
                     return
             else:
                 self._failures = 0
+                if self._balance is not None:
+                    self._balance.note()
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
         """Let the trouble pass: the listener stays readable all the time, and would keep the loop busy."""
         self._failures = 0
         logger.error("No connection can be accepted for %g s: %s.", _RETRY, error.strerror)
         self._loop.remove_reader(listener)
-        self._listeners[listener] = self._loop.call_later(_RETRY, self.start, listener)
+        if self._balance is not None:
+            self._balance.rest()
+        self._places[listener].later = self._loop.call_later(_RETRY, self._end_rest, listener)
+
+    def _end_rest(self, listener: socket.socket) -> None:
+        if self._balance is not None:
+            self._balance.go_on()
+        self._watch(listener)
+
+
+def _waits(listener: socket.socket) -> bool:
+    """Return whether there is a connection to accept."""
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from srvctl.logs.access.log import Clock
     from srvctl.worker.http.cycle import RequestCycle
     from srvctl.worker.http.protocol import RequestHead
-    from srvctl.worker.http.scope import ScopeMaker
+    from srvctl.worker.http.scope import ScopeMaker, Seen
 
 
 class Access:
@@ -61,13 +61,18 @@ class ConnectionAccess:
         self._head: RequestHead | None = None
         self._line: bytes | None = None
 
-    def note(self, cycle: RequestCycle) -> None:
-        """Log a request whose response has ended, before the scope of another one is made."""
-        access = self._access
+    def note(self, cycle: RequestCycle, seen: Seen | None = None) -> None:
+        """Log a request whose response has ended.
+
+        Args:
+            cycle: The request.
+            seen: What was seen of it; None when no scope was made since its own.
+        """
+        access, scopes = self._access, seen or self._scopes
         if access.needs_details:
-            access.log.log(self._details(cycle))
+            access.log.log(self._details(cycle, scopes))
             return
-        head, scopes = cycle.head, self._scopes
+        head = cycle.head
         if head is not self._head or cycle.status != self._record.status:
             client, target = scopes.client_text, scopes.log_target
             method, status = head.method, cycle.status
@@ -78,8 +83,8 @@ class ConnectionAccess:
             self._head, self._line = head, None
         self._line = access.log.log(self._record, self._line)
 
-    def _details(self, cycle: RequestCycle) -> AccessRecord:
-        head, scopes, needs_times = cycle.head, self._scopes, self._access.needs_times
+    def _details(self, cycle: RequestCycle, scopes: Seen | ScopeMaker) -> AccessRecord:
+        head, needs_times = cycle.head, self._access.needs_times
         return AccessRecord(
             scopes.client_text,
             head.method,

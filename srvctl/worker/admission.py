@@ -5,13 +5,21 @@ What counts are requests that the application is busy with; connections that idl
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiter(Protocol):
+    """What waits for its turn."""
+
+    def answer_now(self) -> None:
+        """Have the request that waits answered."""
+
 
 Request = TypeVar("Request")
-Waiter = TypeVar("Waiter")
+Waiting = TypeVar("Waiting")
 
 
-class Admission(Generic[Request, Waiter]):
+class Admission(Generic[Request, Waiting]):
     """Counts requests.
 
     Args:
@@ -23,7 +31,7 @@ class Admission(Generic[Request, Waiter]):
         self._limit = limit
         self._room = room
         self._active: set[Request] = set()
-        self._waiting: dict[Waiter, Request] = {}  #: in the order in which they came
+        self._waiting: dict[Waiting, Request] = {}  #: in the order in which they came
 
     @property
     def waiting(self) -> int:
@@ -37,18 +45,18 @@ class Admission(Generic[Request, Waiter]):
         self._active.add(request)
         return True
 
-    def waits(self, waiter: Waiter, request: Request) -> bool:
+    def waits(self, waiter: Waiting, request: Request) -> bool:
         """Return whether there is room to wait; then `leaves` will name the waiter, in its turn."""
         if len(self._waiting) >= self._room:
             return False
         self._waiting[waiter] = request
         return True
 
-    def gives_up(self, waiter: Waiter) -> None:
+    def gives_up(self, waiter: Waiting) -> None:
         """Forget one who waits."""
         self._waiting.pop(waiter, None)
 
-    def leaves(self, request: Request) -> Waiter | None:
+    def leaves(self, request: Request) -> Waiting | None:
         """Forget a request that is done; return who waits no longer, because its request has entered."""
         if request not in self._active:
             return None

@@ -49,8 +49,7 @@ async def drain(server: Server, *, last: bool) -> None:
 
 def _tell_disconnected(server: Server, applies: Callable[[RequestCycle], bool]) -> int:
     """Tell the applications of running requests that the client left, so that they end by themselves."""
-    cycles = [connection.cycle for connection in server.connections]
-    told = [cycle for cycle in cycles if cycle is not None and applies(cycle)]
+    told = [cycle for connection in server.connections for cycle in connection.cycles if applies(cycle)]
     for cycle in told:
         cycle.client_finished()
     return len(told)

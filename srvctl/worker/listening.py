@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from srvctl.settings.groups import TimeoutSettings
+    from srvctl.worker.balance import Balance
     from srvctl.worker.http.surroundings import Peer
     from srvctl.worker.proxy.forwarding import ProxyPolicy
     from srvctl.worker.tls.reloading import Tls
 
 _TURNS_TO_HANDSHAKE: Final = 3  #: of the loop, until what it has accepted has begun its handshake
 _SOON: Final = 0.001  #: seconds; event loops refuse 0
+#: Of each listener at the end: no kernel queues more by default (net.core.somaxconn). One that the service
+#: manager keeps goes on queueing, so its queue need not ever be empty.
+_MOST_QUEUED: Final = 4096
 
 
 class Listening:
@@ -56,6 +60,7 @@ class Listening:
         self._inherited: list[socket.socket] = []
         #: Connections, until they have a transport and are through TLS.
         self._accepting: set[asyncio.Task[Any]] = set()
+        self._unmade = 0  #: of these, without a protocol that knows of it
         self._options: dict[str, Any] = {}
         if tls is not None:
             self._options = {
@@ -66,7 +71,8 @@ class Listening:
         self._plain = Accepting(self._accept, is_alone=is_alone)
         self._acceptor: Acceptor | None = None
         if proxies.is_protocol_expected:
-            self._acceptor = Acceptor(proxies.trust, timeouts.request_head, self._adopt, on_change)
+            seconds = timeouts.request_head
+            self._acceptor = Acceptor(proxies.trust, seconds, self._adopt, on_change, is_alone=is_alone)
 
     @property
     def is_shaking_hands(self) -> bool:
@@ -75,12 +81,26 @@ class Listening:
             return True
         return self._tls is not None and self._tls.is_shaking_hands
 
-    def start(self, sockets: Iterable[socket.socket]) -> None:
-        """Accept connections on the sockets, which are then the listening's to close."""
+    @property
+    def pending(self) -> int:
+        """How many connections were accepted and not made yet."""
+        return self._unmade + (self._acceptor.waiting if self._acceptor is not None else 0)
+
+    def made(self) -> None:
+        """Count one as made."""
+        self._unmade = max(self._unmade - 1, 0)
+
+    def start(self, sockets: Iterable[socket.socket], balance: Balance | None = None) -> None:
+        """Accept connections on the sockets, which are then the listening's to close.
+
+        Args:
+            sockets: The listeners.
+            balance: Knows whose turn it is to accept; None lets the kernel decide.
+        """
         acceptor = self._acceptor or self._plain
         for inherited in sockets:
             self._inherited.append(inherited)
-            acceptor.start(inherited)
+            acceptor.start(inherited, balance)
 
     async def stop(self, *, last: bool) -> None:
         """Accept no more.
@@ -113,7 +133,7 @@ class Listening:
         accept = self._accept if self._acceptor is None else self._acceptor.accept
         for listener in self._inherited:
             with contextlib.suppress(OSError):  # BlockingIOError: nothing is queued any more
-                while True:
+                for _ in range(_MOST_QUEUED):
                     accept(listener)
 
     def _accept(self, listener: socket.socket) -> None:
@@ -124,8 +144,9 @@ class Listening:
     def _adopt(self, sock: socket.socket, peer: Peer | None) -> None:
         """Make a connection of a socket, beside all others; a handshake's failure is only its client's."""
         connect = partial(self._connect, peer)
+        self._unmade += 1
         accepting = self._loop.connect_accepted_socket(connect, sock, **self._options)
-        task = asyncio.ensure_future(accepting)
+        task = self._loop.create_task(accepting)
         self._accepting.add(task)
         task.add_done_callback(self._handshake_ended)
 
@@ -133,4 +154,5 @@ class Listening:
         self._accepting.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, so that the loop does not report it
+        self._unmade = min(self._unmade, len(self._accepting))
         self._on_change()

@@ -6,6 +6,7 @@ Called in a mold, in a worker that has none, and by whoever embeds a server, for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from srvctl.broadcast.serving import check_installed
@@ -58,6 +59,8 @@ def load_application(settings: Settings, find: Callable[[], Any]) -> Application
     """
     check_installed(settings.broadcast)
     check_codec(settings.ws)
+    if settings.http.http2:
+        import_module("srvctl.worker.http2.opening")  # before the fork, so that all workers share it
     application = adapt(find(), settings.app)
     return trace.traced(application) if trace.is_wanted() else application
 

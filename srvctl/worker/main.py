@@ -47,6 +47,7 @@ class Outfit:
         generation: Its number.
         master: Process id of the master.
         lifeline: Descriptor whose other end only the master holds.
+        shares: Descriptor of the table of all workers' connections; None without one.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Outfit:
     generation: int
     master: int
     lifeline: int
+    shares: int | None = None
 
     def context(self, slot: int | None) -> HookContext:
         """Return what hooks are told."""
@@ -184,7 +186,7 @@ def _serve(
         context = outfit.context(slot)
         loaded.hooks.call("post_fork", context)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            worker = Worker(outfit.settings, loaded, context, channel, cells, show)
+            worker = Worker(outfit.settings, loaded, context, channel, cells, show, outfit.shares)
             runner.run(worker.run(outfit.sockets, outfit.meeting_place))
     except AppError as error:
         channel.setblocking(True)  # a long traceback may not fit at once, and the master always reads

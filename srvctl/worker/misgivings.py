@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from srvctl.settings.process_values import parse_cpus, parse_rlimit, spell_cpus, spell_limit
+from srvctl.settings.cpu_placement import parse_affinity, spell_cpus
+from srvctl.settings.process_values import parse_rlimit, spell_limit
 from srvctl.worker.standing import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from srvctl.settings.groups import WorkersSettings
+    from srvctl.settings.identity import Identity
     from srvctl.settings.process_values import Rlimit
-    from srvctl.worker.identity import Identity
     from srvctl.worker.standing import Standing
 
 
@@ -111,7 +112,9 @@ def _of_cpus(text: str | None, here: Standing) -> Iterator[str]:
     if here.cpus is None:
         yield "workers.cpu_affinity is set, but this system has no such thing: leave the setting out."
         return
-    if missing := (parse_cpus(text) or frozenset()) - here.cpus:
+    affinity = parse_affinity(text)
+    named = frozenset[int]() if isinstance(affinity, str) else frozenset().union(*affinity)
+    if missing := named - here.cpus:
         yield (
             f"workers.cpu_affinity names CPU {spell_cpus(missing)}, but srvctl may use only "
             f"{spell_cpus(here.cpus)}: name some of these."

@@ -51,6 +51,7 @@ class Worker:
         channel: socket.socket,
         cells: memoryview[int],
         show: Callable[[str, str], None],
+        shares: int | None = None,
     ) -> None:
         self._settings = settings
         self._application = loaded.application
@@ -62,8 +63,8 @@ class Worker:
         self._decoder = Decoder()
         self._stop = asyncio.Event()
         self._is_last = False
-        tls = make_tls(settings.tls)  # before the application starts for nothing
-        self._serving = Serving(loaded.application, settings, tls, cells)
+        tls = make_tls(settings.tls, http2=settings.http.http2)  # before the application starts for nothing
+        self._serving = Serving(loaded.application, settings, tls, cells, shares)
 
     async def run(self, sockets: Iterable[socket.socket], meeting_place: str) -> None:
         """Start, serve, drain, shut down.

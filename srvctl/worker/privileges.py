@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from srvctl.errors import AppError
-from srvctl.settings.process_values import UNLIMITED, cpus_for, parse_rlimit, parse_umask
-from srvctl.worker.identity import Identity, look_up
+from srvctl.ipc.capabilities import drop_capabilities
+from srvctl.ipc.topology import read_topology
+from srvctl.settings.cpu_placement import cpus_for
+from srvctl.settings.identity import Identity, of_workers
+from srvctl.settings.process_values import UNLIMITED, parse_rlimit, parse_umask
 from srvctl.worker.misgivings import problems_of
 from srvctl.worker.standing import LIMITS, standing
 
@@ -33,7 +36,6 @@ _OOM: Final = Path("/proc/self/oom_score_adj")
 _HIGHEST_OOM: Final = 1000  #: proc_pid_oom_score_adj(5)
 _PR_SET_DUMPABLE: Final = 4  # prctl(2)
 _PR_SET_NO_NEW_PRIVS: Final = 38  # prctl(2)
-_CAPABILITY_VERSION: Final = 0x20080522  #: _LINUX_CAPABILITY_VERSION_3 of capset(2)
 
 
 class PrivilegeError(AppError):
@@ -51,7 +53,7 @@ def check(workers: WorkersSettings, here: Standing | None = None) -> list[str]:
     """
     here = here or standing()
     try:
-        identity = look_up(workers, here.uid)
+        identity = of_workers(workers, here.uid)
     except LookupError as error:
         return [str(error.args[0]), *problems_of(workers, Identity(), here)]
     return problems_of(workers, identity, here)
@@ -75,7 +77,7 @@ def become(workers: WorkersSettings, rebind: Callable[[], None] | None = None) -
     """
     here = standing()
     try:
-        identity = look_up(workers, here.uid)
+        identity = of_workers(workers, here.uid)
     except LookupError as error:
         raise PrivilegeError(str(error.args[0])) from None
     if problems := problems_of(workers, identity, here):
@@ -120,7 +122,8 @@ def settle(workers: WorkersSettings, slot: int, generation: int) -> None:
     """
     if workers.cpu_affinity is not None:
         with _obeying("workers.cpu_affinity"):
-            cpus = cpus_for(workers.cpu_affinity, slot, os.sched_getaffinity(0))
+            available = frozenset(os.sched_getaffinity(0))
+            cpus = cpus_for(workers.cpu_affinity, slot, available, read_topology(available))
             os.sched_setaffinity(0, cpus)
     os.environ["SRVCTL_SLOT"] = str(slot)
     os.environ["SRVCTL_GENERATION"] = str(generation)
@@ -173,24 +176,7 @@ def _change_ids(identity: Identity, here: Standing) -> None:
         if identity.uid not in (None, here.uid):
             os.setuid(identity.uid)
             if identity.uid:
-                _drop_capabilities()
-
-
-class _CapabilityHeader(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
-def _drop_capabilities() -> None:
-    """Give up every capability, and by that the ambient ones (capabilities(7)).
-
-    The kernel does so when root becomes somebody else, but not when another user does whom a service manager
-    gave CAP_SETUID; and a process that keeps that one can become root.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "capset"):
-        return  # no Linux, no capabilities
-    none = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: twice 32 bits
-    _succeed(libc.capset(ctypes.byref(_CapabilityHeader(_CAPABILITY_VERSION, 0)), none))
+                drop_capabilities()
 
 
 def _live_as(identity: Identity) -> None:

@@ -8,12 +8,12 @@ import contextvars
 import logging
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.ipc.scoreboard import Cell, private_cells
 from srvctl.worker.access import Access
-from srvctl.worker.admission import Admission
+from srvctl.worker.admission import Admission, Waiter
+from srvctl.worker.balance import Balance
 from srvctl.worker.durations import Durations
 from srvctl.worker.general_fields import GeneralFields
 from srvctl.worker.heartbeat import Heartbeat
@@ -21,7 +21,7 @@ from srvctl.worker.http import extensions
 from srvctl.worker.http.connection import HttpConnection
 from srvctl.worker.http.h11_codec import H11Codec
 from srvctl.worker.http.native_codec import NativeCodec
-from srvctl.worker.http.request_id import RequestIds
+from srvctl.worker.http.request_id import RequestIds, with_id
 from srvctl.worker.http.runner import Runner
 from srvctl.worker.http.scope import ScopeMaker
 from srvctl.worker.http.surroundings import Peer, Surroundings
@@ -35,13 +35,14 @@ from srvctl.worker.websocket.opener import Opener
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from srvctl.ipc.scoreboard import Cells
     from srvctl.settings.groups import Settings
     from srvctl.worker.http.cycle import Application, RequestCycle
     from srvctl.worker.http.link import Link
     from srvctl.worker.http.protocol import Codec, RequestSink
+    from srvctl.worker.http.runner import RunnerHost
     from srvctl.worker.tls.reloading import Tls
 
 _TICK: Final = 0.5  #: seconds between looks at deadlines and the date
@@ -59,6 +60,7 @@ class Server:
         context: The context each request starts from, unless the settings say that it is an empty one.
         tls: TLS, which every listener then speaks; None for plain HTTP.
         cells: Of the board on which the master sees how this worker fares; None without a master.
+        shares: Descriptor of the table of all workers' connections; None where nobody shares the listeners.
 
     Attributes:
         now: Returns the time of the loop's clock, in seconds.
@@ -88,18 +90,20 @@ class Server:
         context: contextvars.Context,
         tls: Tls | None = None,
         cells: Cells | None = None,
+        shares: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
         self.limits, self.timeouts = limits, timeouts = settings.limits, settings.timeouts
         self.is_draining = False
         self.logger = logging.getLogger("srvctl.error")
-        self.connections: dict[Link, None] = {}  #: oldest first
+        #: Oldest first, with when they were made, as far as that is known.
+        self.connections: dict[Link, float | None] = {}
         self.timers: TimerWheel[Link] = TimerWheel(_TICK)
         self.next_look = self.idle_from = self.idle_deadline = 0.0
         self.max_body_size = limits.request_body_size or _UNLIMITED
         self.max_requests = limits.requests_per_connection
-        self.admission: Admission[RequestCycle, HttpConnection] | None = None
+        self.admission: Admission[RequestCycle, Waiter] | None = None
         if limits.concurrency:
             self.admission = Admission(limits.concurrency, limits.concurrency_queue)
         root_path = settings.app.root_path
@@ -116,11 +120,16 @@ class Server:
         self._settings = settings
         self._application = application
         self._context = contextvars.Context() if settings.app.reset_contextvars else context
-        self._surroundings = Surroundings(root_path=root_path, state=state)
+        self._state = state
         self._extensions = extensions.offered(
             early_hints=settings.http.early_hints, debug=self.logger.isEnabledFor(logging.DEBUG)
         )
         self._proxies = ProxyPolicy(settings.proxy)
+        self._opens: Callable[[Server, Peer | None], Link] = HttpConnection
+        if settings.http.http2:
+            from srvctl.worker.http2.opening import Opening  # noqa: PLC0415 - only where it is spoken
+
+            self._opens = Opening
         self._codec = H11Codec if settings.http.codec == "h11" else NativeCodec
         self._fields = GeneralFields(settings.http)
         self.general_fields = self._fields.beside
@@ -132,19 +141,28 @@ class Server:
             tls,
             self._proxies,
             timeouts,
-            self._note_quiet,
-            is_alone=settings.workers.count == 1,
+            self._accepting_changed,
+            is_alone=settings.workers.count == 1 and settings.workers.max <= 1,
         )
+        self._shares = shares
+        self._balance: Balance | None = None  #: while connections are accepted
         self._orphans: set[Runner] = set()
         self._quiet = asyncio.Event()  #: set while draining, once nothing is left to wait for
         self._tick()
 
     def listen(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on the sockets, which are then the server's to close."""
-        self._listening.start(sockets)
+        sockets = list(sockets)
+        if self._shares is not None:
+            is_courteous = self._settings.server.balance != "off"
+            self._balance = Balance.join(self._shares, sockets, self._count, is_courteous=is_courteous)
+        self._listening.start(sockets, self._balance)
 
-    def _connect(self, peer: Peer | None = None) -> HttpConnection:
-        return HttpConnection(self, peer)
+    def _count(self) -> int:
+        return len(self.connections) + self._listening.pending
+
+    def _connect(self, peer: Peer | None = None) -> Link:
+        return self._opens(self, peer)
 
     # -- called by the connections ---------------------------------------------------------------------
 
@@ -161,8 +179,9 @@ class Server:
         """
         peer = peer or Peer.of(transport)
         tls = tls_extension(transport) if self._tls is not None else None
-        around = replace(
-            self._surroundings,
+        around = Surroundings(  # not `replace`, which takes longer than all the rest
+            root_path=self._settings.app.root_path,
+            state=self._state,
             scheme="https" if tls is not None or peer.is_tls else "http",
             client=peer.client,
             server=peer.server,
@@ -171,7 +190,16 @@ class Server:
         )
         return ScopeMaker(around)
 
-    def make_runner(self, connection: HttpConnection, cycle: RequestCycle) -> Runner:
+    def add_extras(self, cycle: RequestCycle) -> None:
+        """Do what some settings ask for at the beginning of each request."""
+        if self.request_ids is not None:
+            headers = cycle.scope["headers"]
+            cycle.request_id = self.request_ids.of(headers)
+            cycle.scope["headers"] = with_id(headers, cycle.request_id)
+        if self.times_requests:
+            cycle.began = time.monotonic()  # uvloop's clock counts whole milliseconds
+
+    def make_runner(self, connection: RunnerHost, cycle: RequestCycle) -> Runner:
         """Return what answers the requests of a connection, beginning with this one."""
         on_return = self.request_done if self.admission is not None else None
         return Runner(
@@ -194,18 +222,31 @@ class Server:
         self._orphans.discard(runner)
         self._note_quiet()
 
+    def connection_made(self, connection: Link) -> None:
+        """Know of a new connection, unless it has taken the place of one."""
+        if connection not in self.connections:
+            self.connections[connection] = self.now()
+            self._listening.made()
+
+    def replace(self, connection: Link, successor: Link) -> None:
+        """Know a connection by what speaks with its client from now on."""
+        self.timers.remove(connection)
+        self.connections[successor] = self.connections.pop(connection)
+
     def connection_closed(self, connection: Link) -> None:
         """Forget a connection."""
         self.timers.remove(connection)
-        self.connections.pop(connection, None)
+        made = self.connections.pop(connection, None)
+        if self._balance is not None:
+            self._balance.note_end(None if made is None else self.now() - made)
         self._note_quiet()
 
     def request_done(self, cycle: RequestCycle) -> None:
         """Let the next request have the place of one that the application is done with."""
         if self.admission is not None:
-            connection = self.admission.leaves(cycle)
-            if connection is not None:  # not at once: we are inside the other request's task
-                self.loop.call_soon(connection.answer_now)
+            waiter = self.admission.leaves(cycle)
+            if waiter is not None:  # not at once: we are inside the other request's task
+                self.loop.call_soon(waiter.answer_now)
 
     def turn_away(self, cycle: RequestCycle) -> None:
         """Answer a request for which there is no room."""
@@ -237,13 +278,19 @@ class Server:
             self._beat(self._heartbeat, tick)
         self._fields.renew(time.time())
         self.all_general_fields = self._fields.all
-        for connection in self.timers.expired(now):
-            self._expire(connection, now)
+        # What clients sent while the loop was held up is still in the kernel, and libuv runs timers before it
+        # looks there. So who is late is judged behind the next look: the second of two turns is, in any loop.
+        self.loop.call_soon(self.loop.call_soon, self._judge, now)
         if self._turned_away:
             self.logger.warning("Exceeded concurrency limit: %d answered 503.", self._turned_away)
             self._turned_away = 0
         if self._tls is not None:
             self._tls.tick(now)
+
+    def _judge(self, moment: float) -> None:
+        """Wake the connections whose deadline this moment was beyond, and to which nothing has come since."""
+        for connection in self.timers.expired(moment):
+            self._expire(connection, moment)
         if self.is_draining:
             self._drain_connections()
 
@@ -252,6 +299,8 @@ class Server:
         connections = len(self.connections)
         heartbeat.beat(time.monotonic(), due_in=due_in, connections=connections, waiting=waiting)
         self._durations.write(self.cells)
+        if self._balance is not None:
+            self._balance.beat()
 
     def _expire(self, connection: Link, now: float) -> None:
         """Wake a connection; whatever goes wrong with one must not stop the clock of all others."""
@@ -269,6 +318,9 @@ class Server:
         Args:
             last: Nobody takes over the listeners: what the kernel has queued on them is served first.
         """
+        balance, self._balance = self._balance, None
+        if balance is not None:
+            balance.leave()
         await self._listening.stop(last=last)
         self.is_draining = True
         spread = min(self._settings.ws.drain_spread, self.timeouts.graceful_shutdown / 2)
@@ -283,8 +335,8 @@ class Server:
 
     def busy_runners(self) -> list[Runner]:
         """Return those whose application is at work."""
-        runners = [connection.runner for connection in self.connections]
-        return [*self._orphans, *(runner for runner in runners if runner is not None and not runner.is_idle)]
+        runners = [runner for connection in self.connections for runner in connection.runners]
+        return [*self._orphans, *(runner for runner in runners if not runner.is_idle)]
 
     async def close(self) -> None:
         """Close what is left."""
@@ -304,6 +356,11 @@ class Server:
         """Close what idles; handshakes that have ended since the last look may be connections now."""
         for connection in list(self.connections):
             connection.drain(self.timeouts.drain_idle)
+        self._note_quiet()
+
+    def _accepting_changed(self) -> None:
+        if self._balance is not None:
+            self._balance.note()
         self._note_quiet()
 
     def _note_quiet(self) -> None:

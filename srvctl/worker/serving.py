@@ -16,6 +16,7 @@ from srvctl.errors import AppError
 from srvctl.worker.drain import drain
 from srvctl.worker.lifespan import Lifespan
 from srvctl.worker.server import Server
+from srvctl.worker.tls.context import offered
 from srvctl.worker.tls.errors import TlsError
 from srvctl.worker.tls.reloading import Tls
 
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("srvctl.error")
 
 
-def make_tls(settings: TlsSettings) -> Tls | None:
+def make_tls(settings: TlsSettings, *, http2: bool) -> Tls | None:
     """Read the certificates; None without any.
+
+    Args:
+        settings: Name them.
+        http2: Clients may choose HTTP/2.
 
     Raises:
         AppError: They cannot be used; when the settings were read, they could.
@@ -39,7 +44,7 @@ def make_tls(settings: TlsSettings) -> Tls | None:
     if settings.certfile is None:
         return None
     try:
-        return Tls(settings)
+        return Tls(settings, offered(http2=http2))
     except TlsError as error:
         raise AppError(str(error)) from None
 
@@ -52,6 +57,7 @@ class Serving:
         settings: How to serve it.
         tls: TLS, which every listener then speaks; None for plain HTTP.
         cells: Of the board on which the master sees how this worker fares; None without a master.
+        shares: Descriptor of the table of all workers' connections; None where nobody shares the listeners.
 
     Attributes:
         lifespan: That of the application; None before `start`, or when it is off.
@@ -64,6 +70,7 @@ class Serving:
         settings: Settings,
         tls: Tls | None = None,
         cells: Cells | None = None,
+        shares: int | None = None,
     ) -> None:
         self.lifespan: Lifespan | None = None
         self.server: Server | None = None
@@ -71,6 +78,7 @@ class Serving:
         self._settings = settings
         self._tls = tls
         self._cells = cells
+        self._shares = shares
 
     @property
     def state(self) -> dict[str, Any] | None:
@@ -110,6 +118,7 @@ class Serving:
             context=contextvars.copy_context(),
             tls=self._tls,
             cells=self._cells,
+            shares=self._shares,
         )
         self.server.listen(sockets)
         return self.server

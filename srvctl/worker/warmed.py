@@ -42,14 +42,14 @@ def live(
         master: Process id of the master.
         environ: The environment, from which the master has taken what was meant for it alone.
         channel: The connection to the master.
-        descriptors: The lifeline, what is to be stdout and stderr where the master reads what is printed, and
-            the sockets to accept on.
+        descriptors: The lifeline, the table of connections, what is to be stdout and stderr where the master
+            reads what is printed, and the sockets to accept on.
     """
-    lifeline, *listeners = descriptors
+    lifeline, shares, *listeners = descriptors
     prints = []
     if captures(settings):
         prints, listeners = listeners[:2], listeners[2:]
-    outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, listeners)
+    outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, shares, listeners)
     if prints:
         put_in_place(*prints)
     return Molding(outfit).live(channel)
@@ -77,12 +77,12 @@ def work(
         slot: The worker's place.
         apology: What it shows, as a stand-in for the application.
         channel: The connection to the master that brought the news; workers have another one.
-        descriptors: The lifeline, the worker's connection to the master, its board, and the sockets to accept
-            on.
+        descriptors: The lifeline, the table of connections, the worker's connection to the master, its board,
+            and the sockets to accept on.
     """
     channel.close()
-    lifeline, own, board, *listeners = descriptors
-    outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, listeners)
+    lifeline, shares, own, board, *listeners = descriptors
+    outfit = _outfit(settings, meeting_place, generation, master, environ, lifeline, shares, listeners)
     if apology is not None:
         return stand_in(outfit, apology, slot, socket.socket(fileno=own), board)
     return serve(outfit, slot, socket.socket(fileno=own), board)
@@ -95,6 +95,7 @@ def _outfit(
     master: int,
     environ: Mapping[str, str],
     lifeline: int,
+    shares: int,
     listeners: list[int],
 ) -> Outfit:
     os.environ.clear()
@@ -102,7 +103,7 @@ def _outfit(
     _close_others(listeners)
     configure_logs(settings.log)
     sockets = [socket.socket(fileno=descriptor) for descriptor in listeners]
-    return Outfit(settings, sockets, meeting_place, generation, master, lifeline)
+    return Outfit(settings, sockets, meeting_place, generation, master, lifeline, shares)
 
 
 def _close_others(listeners: Collection[int]) -> None:

@@ -1,6 +1,6 @@
 """What servers are known to get wrong, numbered; a case that holds srvctl to one says so.
 
-Those about WebSockets are in `websocket_rules`; those about HTTP/2 are left out: srvctl does not speak it.
+Those about WebSockets are in `websocket_rules`; HTTP/2 is held to the same by `test_http2_parity`.
 """
 
 from __future__ import annotations

@@ -32,9 +32,12 @@ def test_every_rule_is_covered() -> None:
 @pytest.mark.parametrize(("path", "code"), [("/returns", 1000), ("/raises", 1011)])
 def test_an_application_that_ends(server: ServerProcess, path: str, code: int) -> None:
     """ASGI: what it sent is delivered, then the WebSocket is closed: 1000, or 1011 if it failed."""
+    mark = server.mark()
     with WebSocket(server, path) as ws:
         ws.check_message(TEXT, b"last")
         ws.check_close(code)
+    if code == 1011:  # the next test reads the log: what this one leaves there has arrived
+        server.wait_line("ValueError", since=mark)
 
 
 def test_a_failure_is_logged_and_a_leaving_client_is_not(server: ServerProcess) -> None:

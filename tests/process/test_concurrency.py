@@ -285,7 +285,8 @@ class Crowd:
             case 0:
                 reset(client)
             case 1:
-                client.socket.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(OSError):  # ENOTCONN: the server has reset the connection first
+                    client.socket.shutdown(socket.SHUT_WR)
                 has_answer(client, 0.1)
             case 2:
                 client.read_response()

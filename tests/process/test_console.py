@@ -114,9 +114,11 @@ def counters(found: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in found.items() if re.search(r"_(total|count|sum|bucket)\{", name)}
 
 
-def test_counters_outlive_workers_and_reloads() -> None:
+def test_counters_outlive_workers_and_reloads(tmp_path: Path) -> None:
     """And the scrape has every name of the documents."""
-    with Watched("--workers", "2") as web:
+    file = tmp_path / "srvctl.toml"
+    file.write_text('[[program]]\nname = "idle"\ncommand = ["sleep", "600"]\n')
+    with Watched("-c", str(file), "--workers", "2") as web:
         for _ in range(20):
             web.get()
         requests = "srvctl_request_duration_seconds_count{class=2xx}"
@@ -136,6 +138,7 @@ def test_counters_outlive_workers_and_reloads() -> None:
             assert not fallen
         assert third["srvctl_generation{}"] == 2
         assert third["srvctl_up{}"] == 1
+        assert third["srvctl_program_state{index=0,program=idle,state=running}"] == 1
         assert sum(third[f"srvctl_requests_total{{class=2xx,slot={slot}}}"] for slot in (0, 1)) >= 20
         names = {re.sub(f"^({DURATIONS})_.*", r"\1", name.partition("{")[0]) for name in third}
         assert names == {DURATIONS, *(figure.full_name for figure in FIGURES)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.client_load import PATIENT, Load
+from tests.support.keeping_manager import wait_word
 from tests.support.server_waits import PATIENCE, Gate
 from tests.support.supervised import AILING, Supervised
 
@@ -27,7 +28,7 @@ def test_a_stop_is_announced_served_through_and_summed_up(tmp_path: Path) -> Non
         flags = ("--drain-delay", f"{DELAY:g}", "--workers", "2", *PATIENT)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
         with Supervised(AILING, *flags, env=env) as server:
-            assert b"READY=1" in manager.recv(4096)
+            wait_word(manager, b"READY=1")
             with server.connect() as held:
                 held.send_get(f"/hold?gate={gate.port}")
                 visitor = gate.wait_visitor()
@@ -35,7 +36,7 @@ def test_a_stop_is_announced_served_through_and_summed_up(tmp_path: Path) -> Non
                     load.wait_answered(100)
                     began = time.monotonic()
                     server.signal(SIGTERM)
-                    assert b"STOPPING=1" in manager.recv(4096)
+                    wait_word(manager, b"STOPPING=1")
                     load.wait_answered(100)  # old connections and new ones
                     assert time.monotonic() < began + DELAY, "too slow to tell"
                     server.wait_line(r"stopping; accepting for 1\.5 s \(timeouts\.drain_delay\)")

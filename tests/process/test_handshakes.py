@@ -7,13 +7,19 @@ import sys
 
 import pytest
 
-from srvctl.supervisor.handshakes import stop_handshakes
+from srvctl.supervisor import handshakes
+from srvctl.supervisor.handshakes import resume_handshakes, stop_handshakes
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="socket filters are Linux's")
+@pytest.mark.parametrize("has_filters", [True, False])
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_who_is_connected_stays_and_who_comes_later_is_not(family: socket.AddressFamily, host: str) -> None:
-    """Nobody is connected only to be reset."""
+def test_who_is_connected_stays_and_who_comes_later_is_not(
+    family: socket.AddressFamily, host: str, has_filters: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is connected only to be reset; also where the kernel refuses filters."""
+    if not has_filters:
+        monkeypatch.setattr(handshakes, "_DROP_ALL", bytes(8))  # no instruction that the kernel takes
     with socket.create_server((host, 0), family=family) as listener, socket.socket(family) as late:
         with socket.create_connection(listener.getsockname()[:2]) as early:
             stop_handshakes(listener)
@@ -26,6 +32,10 @@ def test_who_is_connected_stays_and_who_comes_later_is_not(family: socket.Addres
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):
             listener.accept()
+        resume_handshakes(listener)
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()[:2]), listener.accept()[0]:
+            pass
 
 
 def test_a_unix_socket_is_left_alone() -> None:

@@ -56,7 +56,6 @@ def test_an_upgrade_goes_on_with_the_same_words(tmp_path: Path) -> None:
             "--workers cannot be combined with --reload: ",
         ),
         (["--uds", "{path}", "--port", "{port}"], 2, "--uds cannot be combined with --port: "),
-        (["--http2", "--port", "{port}"], 2, "--http2: srvctl does not speak HTTP/2; "),
         (["--bind", "127.0.0.1:{port}", "--bind", "fd://77"], 3, "fd://77 is not open in this process; "),
     ],
 )

@@ -15,6 +15,8 @@ from signal import SIGHUP, SIGKILL, SIGSTOP
 
 import pytest
 
+from srvctl.ipc.topology import read_topology
+from srvctl.settings.cpu_placement import spread
 from tests.support.broadcasting import BROADCASTING, in_each, publishers
 from tests.support.privileged import lacking, status_of
 from tests.support.server import BASIC, ServerProcess
@@ -97,7 +99,8 @@ def test_limits_hold_for_the_workers_only() -> None:
     limit = str(min(soft, 65536) - 1)
     flags = ("--rlimit", f"nofile={limit}", "--cpu-affinity", "auto", "--nice", "19", "--oom-score", "321")
     with ServerProcess(BASIC, *flags, "--preload", "on", "--workers", "2") as server:
-        cpus = sorted(os.sched_getaffinity(0))
+        available = frozenset(os.sched_getaffinity(0))
+        cpus = spread(available, read_topology(available))
         expected = sorted(str(cpus[slot % len(cpus)]) for slot in (0, 1))
         assert sorted(status_of(pid)["Cpus_allowed_list"] for pid in started(server)) == expected
         base = int(Path(f"/proc/{server.pid}/oom_score_adj").read_text())

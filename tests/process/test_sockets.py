@@ -22,6 +22,7 @@ import pytest
 from srvctl.errors import BindError
 from srvctl.settings.binds import FdBind, SystemdBind, UnixBind, parse_bind
 from srvctl.supervisor import holders
+from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.listeners import Listener, Listeners, UnixFile
 from srvctl.supervisor.sockets import open_listeners
 
@@ -54,7 +55,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @contextlib.contextmanager
 def listening(*texts: str, environ: dict[str, str] | None = None, backlog: int = 16) -> Iterator[Listeners]:
     binds = [parse_bind(text) for text in texts]
-    with contextlib.closing(open_listeners(binds, backlog, {} if environ is None else environ)) as listeners:
+    inherited = Inherited.from_environ({} if environ is None else environ)
+    with contextlib.closing(open_listeners(binds, backlog, inherited)) as listeners:
         yield listeners
 
 
@@ -834,16 +836,18 @@ ACTIVATED = """
 import json, os, sys
 from srvctl.errors import BindError
 from srvctl.settings.binds import parse_bind
+from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.sockets import open_listeners
 try:
-    listeners = open_listeners([parse_bind(text) for text in sys.argv[1:]], 16, os.environ)
+    inherited = Inherited.from_environ(os.environ)
+    listeners = open_listeners([parse_bind(text) for text in sys.argv[1:]], 16, inherited)
 except BindError as error:
     print(json.dumps({"error": str(error)}))
 else:
     print(json.dumps({
         "binds": [str(listener.bind) for listener in listeners],
         "urls": [listener.url for listener in listeners],
-        "warnings": listeners.warnings,
+        "warnings": [*listeners.warnings, *inherited.unused()],
         "left": [name for name in os.environ if name.startswith("LISTEN_")],
         "inheritable": [fd for fd in (3, 4, 5) if os.get_inheritable(fd)] if len(listeners) > 1 else [],
     }))

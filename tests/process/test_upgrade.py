@@ -16,6 +16,7 @@ import pytest
 from tests.support.apps.written import write_app
 from tests.support.client_load import PATIENT, Load
 from tests.support.commands import srvctl
+from tests.support.keeping_manager import wait_word
 from tests.support.releases import Releases
 from tests.support.server import ServerProcess
 from tests.support.server_waits import PATIENCE, Gate, wait_gone
@@ -111,7 +112,7 @@ def test_what_was_there_is_still_there(
             bind=f"unix:{path}",
         )
         with web:
-            assert b"READY=1" in manager.recv(4096)
+            wait_word(manager, b"READY=1")
             workers, inode = web.workers(), path.stat().st_ino
             with web.hold_on(workers[0], gate) as (client, visitor):
                 assert ask(control, "upgrade").returncode == 0
@@ -120,8 +121,8 @@ def test_what_was_there_is_still_there(
             assert web.workers() == workers
             write_app(tmp_path, "v2")
             assert ask(control, "reload").returncode == 0
-            assert b"RELOADING=1" in manager.recv(4096)
-            assert b"READY=1" in manager.recv(4096)
+            wait_word(manager, b"RELOADING=1")
+            wait_word(manager, b"READY=1")
             web.wait_workers(2, "v2")
             assert path.stat().st_ino == inode
             children = web.workers() + web.molds()

@@ -302,7 +302,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         for client in getattr(self, "clients", []):
             connection = client.wire.connection
             assert len(connection._held) <= REQUEST_BUFFER + 3 * LARGEST_PIECE
-            cycle = connection.cycle
+            cycle = next(iter(connection.cycles), None)
             if cycle is not None and cycle.inbox is not None:
                 assert cycle.inbox.size <= REQUEST_BUFFER + 2 * LARGEST_PIECE
 
@@ -312,7 +312,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             connection = client.wire.connection
             if not connection._reading_paused or connection._is_closing:
                 continue
-            cycle = connection.cycle
+            cycle = next(iter(connection.cycles), None)
             inbox = cycle.inbox.size if cycle is not None and cycle.inbox is not None else 0
             held = len(connection._held) - connection._held_from
             assert inbox > REQUEST_BUFFER or held > REQUEST_BUFFER, "paused for nothing"
@@ -327,7 +327,7 @@ class ConnectionMachine(RuleBasedStateMachine):
                 assert connection.due == NEVER
                 continue
             now = self.world.loop.now
-            cycle = connection.cycle
+            cycle = next(iter(connection.cycles), None)
             is_body_due = cycle is not None and not cycle.is_request_complete and self.has_rate
             is_client_due = (
                 cycle is None or connection.can_write is not None or connection.is_waiting or is_body_due

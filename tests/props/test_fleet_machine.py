@@ -15,9 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from srvctl.errors import ExitCode
 from srvctl.supervisor.actions import Announce, Milestone, Reply
+from srvctl.supervisor.autoscale import ScalePolicy
 from srvctl.supervisor.backoff import Backoff
 from srvctl.supervisor.events import (
     DumpAsked,
+    Memory,
     RecycleAsked,
     ReloadAsked,
     ScaleAsked,
@@ -44,6 +46,16 @@ troubles = st.sampled_from([trouble for trouble in Trouble if trouble is not Tro
 #: Below, at and beyond the deadlines, the first waits of a slot, and the echo of a signal.
 times = st.sampled_from([0.0, 0.05, 0.11, 0.5, 1.0, 1.9, 2.0, 3.0, 4.0, 5.9, 6.0, 20.0])
 #: All that a fleet waits for is short, so that it is soon at rest; see `kernel`.
+scales = st.sampled_from(
+    [ScalePolicy(), ScalePolicy(), ScalePolicy(1, 4, 0.7, 32, 1.0), ScalePolicy(2, 3, 0.5, 8, 0.0)]
+)
+
+
+def in_bounds(policy: FleetPolicy) -> FleetPolicy:
+    """As the settings would have it."""
+    return replace(policy, count=policy.scale.clamp(policy.count))
+
+
 policies = st.builds(
     FleetPolicy,
     count=st.integers(1, 4),
@@ -72,7 +84,9 @@ policies = st.builds(
         threshold=st.just(2),
     ),
     backoff=st.just(Backoff(cap=4.0)),
-)
+    scale=scales,
+    watermark=st.sampled_from([0.0, 0.9]),
+).map(in_bounds)
 
 
 def is_booting(process: Process) -> bool:
@@ -192,17 +206,31 @@ class FleetMachine(RuleBasedStateMachine):
         if process is not None:
             process.trouble = Trouble.NONE
 
-    @rule(number=picks, what=st.sampled_from(["requests", "requests", "memory", "nonsense"]))
+    @rule(number=picks, what=st.sampled_from(["requests", "requests", "memory", "growth", "nonsense"]))
     def shows_on_its_board(self, number: int, what: str) -> None:
         process = self.pick(number, is_serving)
         if process is None:
             pass
         elif what == "requests":
             process.board["finished"] = process.board.get("finished", 0) + 60
+            process.board["begun"] = process.board.get("begun", 0) + 60
+        elif what == "growth":
+            process.board["first"], process.board["rss"] = 10 * 2**20, 900 * 2**20
         elif what == "memory":
             process.board["rss"] = 2000
         else:
             process.is_nonsense = True
+
+    @rule(number=picks, requests=st.sampled_from([0, 10, 90]), seconds=st.sampled_from([0.0, 0.5, 3.0]))
+    def has_something_to_do(self, number: int, requests: int, seconds: float) -> None:
+        process = self.pick(number, is_serving)
+        if process is not None:
+            process.board["begun"] = process.board.get("finished", 0) + requests
+            process.board["cpu_seconds"] = process.board.get("cpu_seconds", 0.0) + seconds
+
+    @rule(used=st.sampled_from([None, 50, 91]))
+    def memory_is_used(self, used: int | None) -> None:
+        self.kernel.memory = Memory(used, 100) if used is not None else None
 
     @rule(number=picks, status=st.sampled_from([200, 0, 500]))
     def answers_a_probe(self, number: int, status: int) -> None:
@@ -272,12 +300,16 @@ class FleetMachine(RuleBasedStateMachine):
         count=st.integers(1, 4),
         max_surge=st.integers(1, 3),
         preload=st.booleans(),
+        scale=scales,
     )
-    def settings_are_read(self, kind: str, count: int, max_surge: int, preload: bool) -> None:
+    def settings_are_read(
+        self, kind: str, count: int, max_surge: int, preload: bool, scale: ScalePolicy
+    ) -> None:
         if self.kernel.unread:
             policy = self.kernel.policy
             if kind == "other":
-                policy = replace(policy, count=count, max_surge=max_surge, preload=preload)
+                policy = replace(policy, count=count, max_surge=max_surge, preload=preload, scale=scale)
+                policy = in_bounds(policy)
             self.kernel.read_settings(None if kind == "refused" else policy)
 
     @rule(change=st.sampled_from([-2, -1, 1, 2]))
@@ -435,6 +467,11 @@ class FleetMachine(RuleBasedStateMachine):
         assert all(held.count(slot) <= 2 for slot in held)
         surge = sum(held.count(slot) > 1 for slot in state.slots)
         assert surge <= state.policy.max_surge
+
+    @invariant()
+    def as_many_are_wanted_as_the_bounds_allow(self) -> None:
+        state = self.kernel.fleet.state
+        assert state.target == state.policy.scale.clamp(state.target)
 
     @invariant()
     def one_worker_serves_a_slot_unless_one_is_on_trial(self) -> None:

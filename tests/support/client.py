@@ -62,11 +62,17 @@ class Response:
         return self.headers.get("connection") == "close"
 
 
+def _family_of(address: Address) -> socket.AddressFamily:
+    if isinstance(address, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
 class Connection:
     """One connection to a server."""
 
     def __init__(self, address: Address, *, receive_buffer: int = 0) -> None:
-        self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+        self.socket = socket.socket(_family_of(address))
         try:
             if receive_buffer:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, Self
 
-from tests.support.client import Address, Connection, ConnectionEnded
+from tests.support.client import Connection, ConnectionEnded
 from tests.support.server_waits import PATIENCE, NeverHappened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from tests.support.client import Address
 
 
 #: Flags with which nothing but an event ends a connection, however slow the machine is.
@@ -48,10 +51,22 @@ class Load:
         address: The server.
         keeping: Threads that keep their connection.
         renewing: Threads that take a new connection for each request.
+        connect: What connects.
+        pause: Seconds between the response and the next request of each thread.
     """
 
-    def __init__(self, address: Address, *, keeping: int = 2, renewing: int = 2) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        keeping: int = 2,
+        renewing: int = 2,
+        connect: Callable[[Address], Connection] = Connection,
+        pause: float = 0.0,
+    ) -> None:
         self._address = address
+        self._pause = pause
+        self._connect = connect
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._numbers = count(1)
@@ -125,7 +140,7 @@ class Load:
     def _use_connection(self, keeps: bool) -> None:
         pid: int | None = None
         try:
-            with Connection(self._address) as connection:
+            with self._connect(self._address) as connection:
                 while not self._stop.is_set():
                     number = next(self._numbers)
                     fields = () if keeps else ("Connection: close",)
@@ -137,6 +152,8 @@ class Load:
                     with self._changed:
                         self.answered[pid, response.text] += 1
                         self._changed.notify_all()
+                    if self._pause:
+                        self._stop.wait(self._pause)
                     if response.is_last or not keeps:
                         return
         except ConnectionRefusedError as error:

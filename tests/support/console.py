@@ -79,6 +79,9 @@ def metrics(slots: int = 2, **values: Any) -> dict[str, Any]:
     """What the master answers to ``metrics``."""
     told = {
         "at": 1_700_000_000.0,
+        "programs": [
+            {"name": "queue", "index": 0, "pid": 900, "state": "running", "uptime": 5.0, "restarts": 4}
+        ],
         "name": "web",
         "version": "0.1.0",
         "pid": 1,
@@ -86,10 +89,20 @@ def metrics(slots: int = 2, **values: Any) -> dict[str, Any]:
         "state": "running",
         "generation": 3,
         "target": slots,
+        "scale": {
+            "follows_load": True,
+            "min": 1,
+            "max": 4,
+            "why": "",
+            "held": "workers.max",
+            "utilization": 0.9,
+            "changes": {"up utilization": 2, "down in_flight": 1},
+        },
         "binds": ["http://127.0.0.1:8000"],
         "bounds": list(BOUNDS),
         "workers": [worker(slot) for slot in range(slots)],
         "slots": {str(slot): totals() for slot in range(slots)},
+        "connections_skew": 0.25,
         "restarts": {"crash": 1, "oom": 0, "reload": 2},
         "reloads": {"succeeded": 1, "failed": 2},
         "reload": {"state": "idle", "generation": None, "error": ""},

@@ -7,9 +7,11 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING, Final, Self
 
 import pytest
@@ -21,11 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from tests.support.server import ServerProcess
 
 CONFIGS: Final = Path(__file__).parents[2] / "configs"
-_STREAM_MODULE: Final = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
-_SOCKET: Final = "/run/srvctl/main.sock"  #: where the sample files expect srvctl
 
 
 def program(name: str) -> str:
@@ -36,40 +35,89 @@ def program(name: str) -> str:
     return found
 
 
-class FrontProxy:
-    """A proxy that runs in the foreground and listens on a socket it inherits, so that no port is guessed.
+@dataclass(frozen=True, slots=True)
+class Reloading:
+    """How a proxy reads its configuration again.
 
     Attributes:
-        port: Where it listens on 127.0.0.1.
-        listener: The socket, which its command passes on.
+        done: The line of its log that says that it has.
+        signal: What its service manager would send; None for the command.
+        command: What its service manager would run.
+        serves: The line that says that it serves at first; empty where its socket is open before it runs.
     """
 
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    done: str
+    signal: Signals | None = None
+    command: tuple[str, ...] = ()
+    serves: str = ""
+
+
+class FrontProxy:
+    """A proxy that runs in the foreground, in a process group of its own, on a port of 127.0.0.1.
+
+    Attributes:
+        port: Where it listens.
+        listener: The socket for a program that takes one; for others it only holds the port.
+        log: What it says, on stderr.
+    """
+
+    def __init__(self, *, shares_port: bool = False) -> None:
+        """Take a port, so that none is guessed.
+
+        Args:
+            shares_port: The program opens its own socket with SO_REUSEPORT; ours is bound, and never listens.
+        """
+        self.listener = socket.socket()
+        try:
+            if shares_port:
+                self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self.listener.bind(("127.0.0.1", 0))
+            if not shares_port:
+                self.listener.listen(128)
+        except BaseException:
+            self.listener.close()
+            raise
         self.port: int = self.listener.getsockname()[1]
 
-    def start(self, command: list[str], env: Mapping[str, str]) -> Self:
-        """Run it."""
-        self._process = subprocess.Popen(
-            command,
-            env={**os.environ, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            process_group=0,
-            pass_fds=[self.listener.fileno()],
-        )
-        self.listener.close()
+    def start(self, command: list[str], env: Mapping[str, str], reloading: Reloading) -> Self:
+        """Run it.
+
+        Args:
+            command: The program and its arguments.
+            env: Further environment variables.
+            reloading: How it reads its configuration again.
+        """
+        self._reloading = reloading
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                process_group=0,
+                pass_fds=[self.listener.fileno()],
+            )
+        except BaseException:
+            self.listener.close()
+            raise
         assert self._process.stderr is not None
         self.log = Lines(self._process.stderr, "log of the proxy")
         return self
 
     def __enter__(self) -> Self:
+        if self._reloading.serves:
+            try:
+                self.log.wait(self._reloading.serves)
+            except BaseException:
+                self.__exit__(*sys.exc_info())
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.listener.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, SIGTERM)
         try:
@@ -82,6 +130,31 @@ class FrontProxy:
         if kind is not None:
             print("--- the proxy's log:")
             print(self.log.text[-4000:])
+
+    def reload(self) -> None:
+        """Have it read its configuration again, as its service manager would; wait until it has.
+
+        It is asked again until it has: HAProxy's master does not hear a signal that comes just after it has
+        said that it is loaded.
+        """
+        since = len(self.log.all)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self._ask_to_reload()
+            try:
+                self.log.wait(self._reloading.done, since=since, patience=PATIENCE / 8)
+            except NeverHappened:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+            else:
+                return
+
+    def _ask_to_reload(self) -> None:
+        how = self._reloading
+        if how.signal is not None:
+            os.kill(self._process.pid, how.signal)
+        else:
+            subprocess.run(how.command, check=True, capture_output=True, timeout=PATIENCE)
 
     def connect(self) -> Connection:
         """Open a connection."""
@@ -98,64 +171,10 @@ class FrontProxy:
             time.sleep(0.02)
 
 
-def _substituted(name: str, replacements: Mapping[str, str]) -> str:
+def substituted(name: str, replacements: Mapping[str, str]) -> str:
     """Return a sample file with other addresses; what is to be replaced must be in it."""
     text = (CONFIGS / name).read_text("utf-8")
     for old, new in replacements.items():
         assert old in text, f"{name} has no {old!r}"
         text = text.replace(old, new)
     return text
-
-
-def nginx(server: ServerProcess, sample: str, folder: Path) -> FrontProxy:
-    """Run nginx with a sample file in front of a server; skip the test where it is not installed."""
-    command = program("nginx")
-    is_stream = sample == "nginx/stream.conf"
-    if is_stream and not _STREAM_MODULE.exists():
-        pytest.skip("nginx's stream module is not installed")
-    proxy = FrontProxy()
-    where = f"unix:{server.path}" if server.path else f"127.0.0.1:{server.port}"
-    port = "443" if is_stream else "80"
-    site = _substituted(
-        sample, {f"unix:{_SOCKET};": f"{where};", f"listen {port};": f"listen 127.0.0.1:{proxy.port};"}
-    )
-    temp = "\n".join(
-        f"    {name}_temp_path {folder}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    own = [
-        f"load_module {_STREAM_MODULE};" if is_stream else "",
-        "user root;" if os.geteuid() == 0 else "",  # the server's Unix socket is in a folder of ours
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr info;",
-        "events { worker_connections 512; }",
-        site if is_stream else f"http {{\n    access_log off;\n{temp}\n{site}}}",
-    ]
-    file = folder / "nginx.conf"
-    file.write_text("\n".join(own))
-    inherited = f"{proxy.listener.fileno()};"  # as nginx hands its sockets to its own successor
-    return proxy.start([command, "-e", "stderr", "-p", str(folder), "-c", str(file)], {"NGINX": inherited})
-
-
-def haproxy(
-    server: ServerProcess, sample: str, folder: Path, replacements: Mapping[str, str] | None = None
-) -> FrontProxy:
-    """Run HAProxy with a sample file in front of a server; skip the test where it is not installed.
-
-    Args:
-        server: What is behind it.
-        sample: The file below ``configs``.
-        folder: Where the file goes with the addresses of the test.
-        replacements: What else is changed in it.
-    """
-    command = program("haproxy")
-    proxy = FrontProxy()
-    where = f"unix@{server.path}" if server.path else f"127.0.0.1:{server.port}"
-    port = "443" if sample == "haproxy/tcp.cfg" else "80"
-    changes = {
-        f"unix@{_SOCKET}": where,
-        f"bind :{port}": f"bind fd@{proxy.listener.fileno()}",
-        **(replacements or {}),
-    }
-    file = folder / "haproxy.cfg"
-    file.write_text(_substituted(sample, changes))
-    return proxy.start([command, "-db", "-f", str(file)], {})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from srvctl.ipc.channel import Apology
     from srvctl.ipc.scoreboard import Reading
     from srvctl.supervisor.actions import Action
-    from srvctl.supervisor.events import Event
+    from srvctl.supervisor.events import Event, Memory
     from srvctl.supervisor.fleet import FleetPolicy
 
 #: Who wants single workers to end.
@@ -209,6 +209,7 @@ class Kernel:
         self.is_upgrading = False
         self.waiting: set[int] = set()  #: clients that have no answer yet
         self.answers: dict[int, Reply | Report | ShowDump] = {}
+        self.memory: Memory | None = None  #: that is used
         self.deaths = self.records = 0
         self.served = self.cut = 0  #: requests of workers that ended
         self.last_line = ""
@@ -222,11 +223,23 @@ class Kernel:
 
     def happen(self, *events: Event) -> None:
         """Wake the master once, with these events."""
+        if not events and not self.exits and self._is_settled():
+            # The real master leaves the fleet alone then; so nothing may come of it.
+            actions = self.fleet.handle(TimePassed(), self.now)
+            assert not actions, "time passed, and what came of it was not waited for"
+            return
         for event in (*events, TimePassed()):
             if isinstance(event, MoldExited):
                 del self.molds[event.generation]
             if not self.exits:  # else the loop of the master is over
                 self._dispatch(event)
+
+    def _is_settled(self) -> bool:
+        """Whether the fleet was last told that time has passed, nothing came of it, and nothing is due."""
+        if not self.trace or self.trace[-1].actions or not isinstance(self.trace[-1].event, TimePassed):
+            return False
+        due = self.fleet.next_deadline()
+        return due is None or self.now < due
 
     def ask(self) -> int | None:
         """Return a new client of the control socket, who waits for an answer; None if nobody is there."""
@@ -361,13 +374,16 @@ class Kernel:
     def _look(self, action: Look | Examine) -> Event:
         if isinstance(action, Examine):
             return self._examine(self.processes[action.worker])
-        return Looked({worker: self._board(process) for worker, process in self.processes.items()})
+        readings = {worker: self._board(process) for worker, process in self.processes.items()}
+        return Looked(readings, self.memory if action.with_memory else None)
 
     def _board(self, process: Process) -> Reading | None:
         if process.is_nonsense:
             return None
         beat = self.now if process.trouble is Trouble.NONE else process.since
-        return reading(beat, **process.board)
+        board = {name: value for name, value in process.board.items() if name != "first"}
+        trend = (int(process.board["first"]),) if "first" in process.board else ()
+        return replace(reading(beat, **board), rss_trend=trend)
 
     def _examine(self, process: Process) -> Examined:
         lasted = self.now - process.since
@@ -499,7 +515,10 @@ class Kernel:
                 continue
             seen = len(self.trace)
             policy_for = self.fleet.state.policy_for
-            is_well = not any(p.is_unwell(policy_for(p.generation)) for p in self.processes.values())
+            is_well = not any(
+                p.is_unwell(policy_for(p.generation)) or self._is_in_the_way(p)
+                for p in self.processes.values()
+            )
             deadline = self.fleet.next_deadline()
             if is_well and (deadline is None or self.now - quiet_since > _QUIET):
                 return
@@ -507,6 +526,12 @@ class Kernel:
             self.now = max(self.now, deadline)
             self.happen()
         raise AssertionError(f"never comes to rest: {self.fleet!r}")
+
+    def _is_in_the_way(self, process: Process) -> bool:
+        """Return whether a process has grown, and there is no memory for that."""
+        watermark = self.fleet.state.policy.watermark
+        is_full = bool(watermark) and self.memory is not None and self.memory.share >= watermark
+        return is_full and "first" in process.board and process.serves
 
     def _do_well(self) -> None:
         """Have everybody do what is expected of them."""

@@ -15,6 +15,7 @@ from srvctl.supervisor.actions import (
     Announce,
     CloseListeners,
     Commit,
+    Describe,
     Discard,
     Examine,
     Log,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from srvctl.supervisor.actions import Action
     from srvctl.supervisor.events import Event
+    from srvctl.supervisor.notices import Manager
     from srvctl.supervisor.roster import Worker
 
     A = TypeVar("A")
@@ -67,7 +69,7 @@ RELOADING = Announce(Milestone.RELOADING)
 RELOADED = Announce(Milestone.RELOADED)
 
 #: What `Scene.tell` leaves out.
-_ASIDE = (Log, Record, Reply, Progress, ReadSettings, Commit, Discard)
+_ASIDE = (Log, Record, Reply, Progress, ReadSettings, Commit, Discard, Describe)
 
 
 def forked(*workers: int) -> list[Event]:
@@ -109,11 +111,17 @@ class Scene:
     Settings are read at once where a reload asks for them: those in `settings`, or none if it is None.
     """
 
-    def __init__(self, count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY) -> None:
+    def __init__(
+        self,
+        count: int = 2,
+        max_surge: int = 1,
+        policy: FleetPolicy = POLICY,
+        manager: Manager | None = None,
+    ) -> None:
         self.policy = replace(policy, count=count, max_surge=max_surge)
         self.settings: FleetPolicy | None = self.policy
         self.luck = 0.0
-        self.fleet = Fleet(self.policy, chance=lambda: self.luck)
+        self.fleet = Fleet(self.policy, chance=lambda: self.luck, manager=manager)
         self.now = START
         self.done: list[Action] = []  #: all, of the last `tell`
 
@@ -208,16 +216,20 @@ class Scene:
         return self.tell(*exited(*(worker.number for worker in self.fleet.state.roster)))
 
 
-def booting(count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY) -> Scene:
+def booting(
+    count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY, manager: Manager | None = None
+) -> Scene:
     """Workers 1…count exist and boot."""
-    scene = Scene(count, max_surge, policy)
+    scene = Scene(count, max_surge, policy, manager)
     scene.tell(Started(), *molded(1) * policy.preload, *forked(*range(1, count + 1)))
     return scene
 
 
-def serving(count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY) -> Scene:
+def serving(
+    count: int = 2, max_surge: int = 1, policy: FleetPolicy = POLICY, manager: Manager | None = None
+) -> Scene:
     """Workers 1…count serve the slots 0…count-1."""
-    scene = booting(count, max_surge, policy)
+    scene = booting(count, max_surge, policy, manager)
     scene.tell(*map(WorkerReady, range(1, count + 1)))
     assert scene.fleet.state.phase is Phase.RUNNING
     return scene

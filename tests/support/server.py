@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BASIC: Final = "tests.support.apps.basic:app"
 _ROOT: Final = Path(__file__).parents[2]
+_MOST_VISITORS: Final = 200  #: connections of a test that stay open while it looks for workers
 _BOLD: Final = r"(?:\x1b\[\dm)?"  #: and its end, where the log is coloured
 _RUNNING: Final = (
     rf"Srvctl running on {_BOLD}(?:(https?://\S+:(\d+))|unix socket (\S+?)){_BOLD} \(Press CTRL\+C to quit\)"
@@ -271,10 +272,29 @@ class ServerProcess:
     def wait_answer(self, is_wanted: Callable[[Response], bool], target: str = "/") -> Response:
         """Send requests, each on a new connection, until an answer is as wanted; return it."""
         deadline = time.monotonic() + PATIENCE
-        while not is_wanted(answer := self.get(target)):
-            if time.monotonic() > deadline:
-                raise NeverHappened(f"no such answer; the last one was {answer}")
+        with self._visitors() as visit:
+            while not is_wanted(answer := visit(target)):
+                if time.monotonic() > deadline:
+                    raise NeverHappened(f"no such answer; the last one was {answer}")
         return answer
+
+    @contextlib.contextmanager
+    def _visitors(self) -> Iterator[Callable[[str], Response]]:
+        """Ask over new connections that stay open, so that their number reaches every worker.
+
+        Of connections that end at once, none comes to a worker that has more than its siblings.
+        """
+        with contextlib.ExitStack() as held:
+            count = 0
+
+            def visit(target: str) -> Response:
+                nonlocal count
+                count += 1
+                if count % _MOST_VISITORS == 0:
+                    held.pop_all().close()
+                return held.enter_context(self.connect()).get(target)
+
+            yield visit
 
     def wait_workers(self, count: int, text: str | None = None) -> list[int]:
         """Send requests until exactly so many workers live and each has answered (with this body).
@@ -285,15 +305,18 @@ class ServerProcess:
         workers: list[int] = []
         silent: set[int] = set()
         deadline = time.monotonic() + PATIENCE
-        while silent or len(workers) != count:
-            if time.monotonic() > deadline:
-                raise NeverHappened(f"workers are {self.workers()}, of {workers} did not answer: {silent}")
-            alive = self.workers()
-            if alive != workers:
-                workers, silent = alive, set(alive)
-            answer = self.get()
-            if text in {None, answer.text}:
-                silent.discard(answer.pid)
+        with self._visitors() as visit:
+            while silent or len(workers) != count:
+                if time.monotonic() > deadline:
+                    raise NeverHappened(
+                        f"workers are {self.workers()}, of {workers} did not answer: {silent}"
+                    )
+                alive = self.workers()
+                if alive != workers:
+                    workers, silent = alive, set(alive)
+                answer = visit("/")
+                if text in {None, answer.text}:
+                    silent.discard(answer.pid)
         return workers
 
 

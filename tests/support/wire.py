@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from srvctl.ipc.scoreboard import Cell
 from srvctl.settings.groups import HttpSettings, LimitSettings, Settings, TimeoutSettings, WsSettings
@@ -112,6 +112,9 @@ class FakeTransport(asyncio.Transport):
         }
         return values.get(name, default)
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.wire.connection = cast("HttpConnection", protocol)
+
     # -- writing -----------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
@@ -206,7 +209,7 @@ class Wire:
         self.world = world
         self.transport = FakeTransport(world.loop, family, is_tls=is_tls)
         self.transport.wire = self
-        self.connection: HttpConnection = world.server._connect()
+        self.connection = cast("HttpConnection", world.server._connect())
         self._coming: deque[bytes | None] = deque()
         world.loop.call_soon(self.connection.connection_made, self.transport)
         world.turn()

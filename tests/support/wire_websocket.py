@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from tests.support.wire import FakeTransport, Wire, World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from srvctl.worker.http.connection import HttpConnection
     from srvctl.worker.http.link import Link
 
     Message = dict[str, Any]
@@ -128,7 +129,7 @@ class SocketWire(Wire):
         self.world = world
         self.transport = SocketTransport(world.loop, family, is_tls=is_tls)
         self.transport.wire = self
-        self.connection = world.server._connect()
+        self.connection = cast("HttpConnection", world.server._connect())
         self._coming = deque()
         world.loop.call_soon(self.connection.connection_made, self.transport)
         world.turn()

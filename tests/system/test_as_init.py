@@ -15,6 +15,7 @@ from tests.support.supervised import AILING, Supervised, wait_until
 pytestmark = pytest.mark.system
 
 MANY = 20
+TRAP = 'trap "kill $!; wait" TERM; "$0" "$@" & wait'
 
 
 @pytest.fixture
@@ -43,3 +44,11 @@ def test_orphans_of_the_application_are_reaped(inside: tuple[str, ...]) -> None:
         os.kill(master.pid, SIGTERM)
         assert server.wait_exit() == 0
         assert server.lines(r"Stopped: served 2, cut 0\.")
+
+
+def test_a_shell_as_process_1_is_told_of(inside: tuple[str, ...]) -> None:
+    """It keeps SIGTERM to itself; one that srvctl has taken the place of does not, nor one with a trap."""
+    shell = r"A shell \(sh -c\) is process 1 of this container and passes no signal on"
+    for script, is_told in (('"$0" "$@"; true', True), ('exec "$0" "$@"', False), (TRAP, False)):
+        with Supervised(AILING, prefix=(*inside, "sh", "-c", script)) as server:
+            assert bool(server.lines(shell)) == is_told

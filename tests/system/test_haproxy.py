@@ -11,7 +11,8 @@ import pytest
 
 from tests.support import through_proxy
 from tests.support.certificates import Authority
-from tests.support.front_proxy import FrontProxy, haproxy, program
+from tests.support.front_programs import haproxy
+from tests.support.front_proxy import FrontProxy, program
 from tests.support.proxy_header import MIRROR, ON, read_seen
 from tests.support.server import ServerProcess
 from tests.support.tls_client import TlsConnection

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from srvctl.cli.systemd_analyze import judge, version
 from tests.support.commands import srvctl
 from tests.support.front_proxy import program
 
@@ -15,20 +17,43 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-#: What systemd before 253 says of the type, at whose name the unit tells what to write there.
-TOO_NEW = "Failed to parse service type, ignoring: notify-reload"
 
-
-@pytest.mark.parametrize("bind", [":80", "systemd:web"])
-def test_systemd_takes_the_units(tmp_path: Path, bind: str) -> None:
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--bind", ":80"),
+        ("--bind", "systemd:web", "--bind", "systemd:other", "--console", "systemd:console"),
+        ("--hardened", "--bind", ":443", "--bind", "unix:/srv/sockets/shop.sock"),
+        ("--user-unit", "--bind", "systemd:web"),
+    ],
+)
+def test_systemd_takes_the_units(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """Without a word: they are for the version that is here."""
     analyze = program("systemd-analyze")
-    unit = tmp_path / "shop.service"
-    done = srvctl("init", "systemd", "shop.main:app", "--name", "shop", "--bind", bind, "-o", str(unit))
-    assert done.returncode == 0, done.stderr
+    done = srvctl("init", "systemd", "shop.main:app", "--name", "shop", *flags, "-o", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "systemd-analyze verify finds no fault." in done.stdout
     units = [str(path) for path in sorted(tmp_path.iterdir())]
-    judged = subprocess.run([analyze, "verify", *units], check=False, capture_output=True, text=True)
-    said = [line for line in judged.stderr.splitlines() if str(tmp_path) in line or "shop." in line]
-    assert [line for line in said if TOO_NEW not in line] == []
+    whose = ["--user"] if "--user-unit" in flags else []
+    words = [analyze, *whose, "verify", *units]
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), **os.environ}
+    judged = subprocess.run(words, check=False, capture_output=True, text=True, env=environ)
+    assert [line for line in judged.stderr.splitlines() if "shop" in line] == []
+
+
+def test_what_systemd_does_not_take_is_found(tmp_path: Path) -> None:
+    program("systemd-analyze")
+    unit = tmp_path / "shop.service"
+    unit.write_text("[Service]\nExecStart=/missing/srvctl\nKillMod=mixed\n")
+    opinion = judge([unit], is_users=False)
+    assert any("/missing/srvctl" in problem for problem in opinion.problems)
+    assert any("KillMod" in problem for problem in opinion.problems)
+
+
+def test_a_machine_without_systemd_has_no_opinion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert version() == 0
+    assert "is not installed" in judge([tmp_path / "shop.service"], is_users=False).failure
 
 
 @pytest.mark.parametrize("bind", [":8000", "unix:/run/shop.sock?mode=660"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from srvctl.ipc.verdicts import verdict
 from tests.support.cgroup import control_group
 from tests.support.client_load import PATIENT, Load
 from tests.support.supervised import AILING, Supervised
@@ -111,3 +112,44 @@ def test_a_full_disk_costs_what_would_be_written_there_and_no_more(tmp_path: Pat
         assert len([line for line in full if "Deaths of workers are not recorded" in line.text]) == 1
         assert len(full) == 2
         assert server.stop() == 0
+
+
+def test_a_worker_that_grew_is_replaced_before_the_memory_is_used_up() -> None:
+    """Beyond the watermark no worker is added, and the largest goes; below it, all is as before."""
+    with control_group("memory", MEMORY) as group:
+        group.limit({"memory.limit_in_bytes": str(600 * 2**20)}, {"memory.max": str(600 * 2**20)})
+        flags = (
+            "--workers",
+            "2",
+            "--max-workers",
+            "3",
+            "--scale-in-flight",
+            "1",
+            "--scale-down-delay",
+            "600",
+        )
+        limits = ("--memory-watermark", "50", "--recycle-spacing", "0.1")
+        with (
+            Supervised(AILING, *flags, *limits, *PATIENT, prefix=group.prefix) as server,
+            server.one_each(2) as to,
+        ):
+            [greedy, other] = to
+            assert to[greedy].get("/leak?n=300").pid == greedy
+            for client in to.values():
+                client.socket.close()
+            with Load(("127.0.0.1", server.port), keeping=4, renewing=4) as load:
+                server.wait_line(
+                    r"WARNING: +\d+ % of 600 MiB memory are used \(50 % at most, workers.memory_w"
+                )
+                server.wait_line(
+                    rf"Worker \[{greedy}\] is to be replaced \(memory_watermark: \d+ % of 600 MiB"
+                )
+                death = server.death(greedy)
+                assert (death.cause, death.in_flight, death.cut) == ("exit code 0", 0, 0)
+                server.wait_line(r"INFO: +\d+ % of 600 MiB memory are used: there is room for workers again")
+                load.wait_answered(100)
+            assert not load.lost, load
+            assert verdict(death).startswith("recycled: memory_watermark")
+            assert other in server.workers()
+            assert server.status()["restarts"]["memory_watermark"] == 1
+            assert len(server.lines("is to be replaced")) == 1

@@ -7,8 +7,7 @@ import importlib
 import re
 import shutil
 import subprocess
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,16 +15,14 @@ from srvctl.cli.app import everything
 from srvctl.errors import ExitCode
 from srvctl.settings.catalog import catalog
 from srvctl.settings.load import load
-from srvctl.settings.refused import FLAGS
 from srvctl.supervisor.events import ReloadAsked, ScaleAsked, StopAsked, UpgradeAsked
 from srvctl.supervisor.signals import _OTHERS, MEANINGS
+from tests.support.pages import ROOT, Block, blocks_of, pages, prose_of
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    *ROOT.glob("*.md"),
-    *(ROOT / "docs").rglob("*.md"),
-    *(ROOT / folder / "README.md" for folder in ("examples", "benchmarks")),
-]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = pages()
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem != "__init__")
 SHELL = {"sh", "console", "dockerfile"}
 #: What can be typed.
@@ -35,30 +32,7 @@ COMMANDS = "|".join(command.name for command in COMMAND_LINES)
 #: A flag as a page names it: by itself in backquotes, or with its value.
 INLINE_FLAG = re.compile(r"`(--[a-z][a-z-]*)(?: [^`]*)?`")
 #: Of other programs, with a reason to be named.
-FOREIGN_FLAGS = {"--stop-timeout", "--instructions", *FLAGS}
-
-
-class Block(NamedTuple):
-    """A fenced piece of a page."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def blocks_of(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [Block(page, text.count("\n", 0, m.start()) + 2, m[1], m[2]) for m in found]
-
-
-def prose_of(page: Path) -> str:
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+FOREIGN_FLAGS = {"--stop-timeout", "--instructions"}
 
 
 def slugs_of(page: Path) -> set[str]:
@@ -83,7 +57,13 @@ def rows_of(page: Path, first: str) -> list[list[str]]:
     return rows
 
 
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+#: Files for other programs, which a title names, are read by test_docs_examples.py.
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in blocks_of(page)
+    if not (block.language in {"toml", "yaml"} and block.title and not block.title.startswith("srvctl."))
+]
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -106,13 +86,15 @@ class TestPages:
             assert target.exists(), link
             assert not anchor or anchor in slugs_of(target), link
 
-    def test_every_page_is_linked_from_the_index(self) -> None:
-        """A page that no one finds helps no one."""
-        index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
-        linked = {(ROOT / "docs" / link).resolve() for link in re.findall(r"\]\(([^)#\s]+)\)", index)}
-        assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - linked == {
-            ROOT / "docs/index.md"
-        }
+    def test_every_page_can_be_reached_from_the_index(self) -> None:
+        """By links alone, as in the repository; a page that no one finds helps no one."""
+        found, ahead = set(), {ROOT / "docs/index.md"}
+        while ahead:
+            page = ahead.pop()
+            found.add(page)
+            links = re.findall(r"\]\(([^)#\s]+\.md)", prose_of(page))
+            ahead |= {(page.parent / link).resolve() for link in links if ":" not in link} & {*PAGES} - found
+        assert set(PAGES) - found == set()
 
     def test_every_decision_says_context_choice_and_price(self) -> None:
         """And its number is that of its file."""
@@ -152,8 +134,8 @@ class TestFlags:
         """Such as `timeouts.drain_idle`."""
         groups = "|".join({setting.group for setting in catalog().values()} - {"app", "server"})
         named = set(re.findall(rf"`((?:{groups})\.[a-z_]+)`", prose_of(page)))
-        asgi = {"http.disconnect"}  # an event, which looks like a key of [http]
-        assert {name for name in named if not name.endswith(".py")} - asgi <= set(catalog())
+        foreign = {"http.disconnect", "hooks.before_start"}  # an event of ASGI, a key of circus
+        assert {name for name in named if not name.endswith(".py")} - foreign <= set(catalog())
 
 
 class TestCode:
@@ -236,3 +218,9 @@ class TestExamples:
     def test_an_example_is_in_the_index(self, name: str) -> None:
         """Whoever opens the folder finds it."""
         assert f"[{name}.py]({name}.py)" in (ROOT / "examples/README.md").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("name", [*EXAMPLES, "channels_app", "django_app"])
+    def test_an_example_is_run(self, name: str) -> None:
+        """By a test that has a real srvctl serve it."""
+        tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests/process").glob("test_*.py")]
+        assert any(re.search(rf"[\"']examples\.{name}:|\bExample\([\"']{name}[.:]", text) for text in tests)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import platform
 import re
 import socket
 import uuid
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from srvctl.errors import BindError
-from srvctl.systemd import Notifier, passed_sockets
+from srvctl.listen_fds import passed_sockets
+from srvctl.systemd import Notifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +49,14 @@ def test_each_method_sends_one_datagram_of_the_protocol(notifier: Notifier, mana
     assert manager.recv(4096) == b"STATUS=1 of 2 workers ready"
     assert notifier.stopping("draining")
     assert manager.recv(4096) == b"STOPPING=1\nSTATUS=draining"
+    assert notifier.feed()
+    assert manager.recv(4096) == b"WATCHDOG=1"
+    assert notifier.extend(15.0)
+    assert manager.recv(4096) == b"EXTEND_TIMEOUT_USEC=15000000"
+    assert notifier.failed("no port", errno.EADDRINUSE)
+    assert manager.recv(4096) == b"STATUS=no port\nERRNO=98"
+    assert notifier.failed("no app")
+    assert manager.recv(4096) == b"STATUS=no app"
     assert notifier.take_error() == ""
 
 
@@ -87,8 +98,8 @@ def test_an_abstract_address_is_understood() -> None:
         assert manager.recv(4096) == b"READY=1\nSTATUS=up"
 
 
-@pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
-def test_without_an_address_that_is_understood_nothing_happens(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}])
+def test_without_an_address_nothing_happens(environ: dict[str, str]) -> None:
     notifier = Notifier.from_environ(environ)
     assert not notifier.enabled
     assert notifier.ready("up")
@@ -96,21 +107,195 @@ def test_without_an_address_that_is_understood_nothing_happens(environ: dict[str
     notifier.close()
 
 
-@pytest.mark.parametrize("path", ["/nowhere/notify", "/" + "p" * 200])
-def test_a_socket_that_cannot_be_written_is_reported_once_and_raises_nothing(path: str) -> None:
-    with contextlib.closing(Notifier.from_environ({"NOTIFY_SOCKET": path})) as notifier:
+@pytest.mark.parametrize("name", ["vsock:2:1234", "run/notify", "notify", "@", "-"])
+def test_an_address_of_another_kind_is_told_and_asked_nothing(name: str) -> None:
+    environ = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "5000000"}
+    with contextlib.closing(Notifier.from_environ(environ)) as notifier:
+        assert not notifier.enabled
+        assert notifier.watchdog == 0
+        assert notifier.ready("up")
+        assert notifier.take_error() == (
+            f"NOTIFY_SOCKET={name!r} is no address that srvctl can send to, so the service manager is told "
+            "nothing; it is to be an absolute path or, with @ before it, an abstract name."
+        )
+        assert notifier.take_error() == ""
+
+
+def lost(name: str) -> str:
+    """Lose several notifications, and return what is said about all of them."""
+    with contextlib.closing(Notifier.from_environ({"NOTIFY_SOCKET": name})) as notifier:
         assert not notifier.ready("up")
         assert not notifier.status("up")
-        assert notifier.take_error().startswith(f"Cannot notify systemd at {path}: ")
-        assert notifier.take_error() == ""
+        error = notifier.take_error()
+        assert error.startswith(f"Cannot notify systemd at {name}: ")
+        assert error.endswith(". The service runs on.")
         assert not notifier.stopping("down")
         assert notifier.take_error() == ""
+        return error
+
+
+def test_a_socket_that_cannot_be_written_is_reported_once_and_raises_nothing(tmp_path: Path) -> None:
+    assert "No such file or directory, so NOTIFY_SOCKET names nothing" in lost("/nowhere/notify")
+    assert "AF_UNIX path too long (201 bytes)" in lost("/" + "p" * 200)
+    assert "AF_UNIX path too long (202 bytes)" in lost("@" + "p" * 201)
+    file = tmp_path / "file"
+    file.touch()
+    assert "Connection refused, so NOTIFY_SOCKET names no socket" in lost(str(file))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.bind(str(tmp_path / "stream"))
+        stream.listen()
+        assert "takes no datagrams" in lost(str(tmp_path / "stream"))
+
+
+def test_a_socket_of_somebody_else_is_reported(manager: socket.socket) -> None:
+    Path(manager.getsockname()).chmod(0)
+    me = os.geteuid()
+    if me == 0:  # which may write to every socket
+        os.seteuid(65534)
+    try:
+        assert "Permission denied, so this user may not write" in lost(manager.getsockname())
+    finally:
+        os.seteuid(me)
+
+
+def drained(manager: socket.socket) -> list[bytes]:
+    """Everything that has come."""
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(manager.recv(4096))
+    return found
 
 
 def test_a_full_queue_blocks_nothing(notifier: Notifier) -> None:
-    """The kernel's queue of an unread datagram socket is short; the send that finds it full is lost."""
+    """The kernel's queue of an unread datagram socket is short; the line that finds it full is lost."""
     assert any(not notifier.status("x") for _ in range(100_000))
     assert "unavailable" in notifier.take_error()
+
+
+def test_what_must_not_be_missed_waits_for_room(notifier: Notifier, manager: socket.socket) -> None:
+    """READY=1 that is lost would end the service; so does food for the watchdog. All come in their order."""
+    while notifier.status("x"):
+        pass
+    assert notifier.take_error()
+    assert notifier.next_deadline() is None
+    assert notifier.ready("up")
+    assert notifier.feed()
+    due = notifier.next_deadline()
+    assert due is not None
+    notifier.expire(due)
+    due = notifier.next_deadline()
+    assert due is not None
+    assert set(drained(manager)) == {b"STATUS=x"}
+    notifier.expire(due - 0.01)
+    assert drained(manager) == []
+    notifier.expire(due)
+    assert drained(manager) == [b"READY=1\nSTATUS=up", b"WATCHDOG=1"]
+    assert notifier.next_deadline() is None
+    assert notifier.take_error() == ""
+
+
+def test_a_manager_that_reads_nothing_at_all_fills_no_memory(
+    notifier: Notifier, manager: socket.socket
+) -> None:
+    while notifier.status("x"):
+        pass
+    assert sum(notifier.feed() for _ in range(100)) == 16
+    drained(manager)
+    found = []
+    while (due := notifier.next_deadline()) is not None:
+        notifier.expire(due)
+        found += drained(manager)
+    assert found == [b"WATCHDOG=1"] * 16
+
+
+def test_a_manager_that_goes_away_is_not_waited_for(notifier: Notifier, manager: socket.socket) -> None:
+    while notifier.status("x"):
+        pass
+    assert notifier.ready("up")
+    due = notifier.next_deadline()
+    assert due is not None
+    manager.close()
+    notifier.expire(due)
+    assert notifier.next_deadline() is None
+
+
+def test_who_waits_for_the_start_only_is_told_nothing_after_it(manager: socket.socket) -> None:
+    environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
+    notifier = Notifier.from_environ(environ, until_ready=True)
+    assert notifier.enabled
+    assert not notifier.is_kept_posted
+    assert notifier.watchdog == 0
+    assert notifier.status("starting")
+    assert notifier.ready("up")
+    assert notifier.stopping("down")
+    assert drained(manager) == [b"READY=1\nSTATUS=up"]
+    assert not notifier.enabled
+
+
+def test_one_that_goes_on_names_its_process_first(manager: socket.socket) -> None:
+    notifier = Notifier.inherit(os.fsencode(manager.getsockname()), 5.0)
+    with contextlib.closing(notifier):
+        assert notifier.watchdog == 5
+        assert notifier.feed()
+        assert notifier.feed()
+    assert drained(manager) == [f"MAINPID={os.getpid()}\nWATCHDOG=1".encode(), b"WATCHDOG=1"]
+
+
+# -- the watchdog --------------------------------------------------------------------------------------------
+
+
+def watched(manager: socket.socket, microseconds: str, pid: str | None = None) -> tuple[float, str]:
+    """Return the seconds of the watchdog that is asked of process 7, and what is wrong with it."""
+    environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": microseconds}
+    with contextlib.closing(
+        Notifier.from_environ(environ | ({} if pid is None else {"WATCHDOG_PID": pid}), 7)
+    ) as notifier:
+        return notifier.watchdog, notifier.take_error()
+
+
+def test_the_watchdog_is_fed_with_the_first_ready(manager: socket.socket) -> None:
+    assert watched(manager, "1500000") == (1.5, "")
+    assert watched(manager, "1500000", "7") == (1.5, "")
+    assert watched(manager, "") == (0, "")
+    environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1500000"}
+    with contextlib.closing(Notifier.from_environ(environ)) as notifier:
+        assert notifier.ready("up", feeds=True)
+        assert notifier.ready("reloaded")
+    assert drained(manager) == [b"READY=1\nSTATUS=up\nWATCHDOG=1", b"READY=1\nSTATUS=reloaded"]
+
+
+def test_without_a_watchdog_nothing_is_fed(notifier: Notifier, manager: socket.socket) -> None:
+    assert notifier.ready("up", feeds=True)
+    assert drained(manager) == [b"READY=1\nSTATUS=up"]
+
+
+@pytest.mark.parametrize("value", ["x", "0", "-1", "1.5", "1_0", "٣", " 5", str(2**64 - 1), "9" * 5000])
+def test_a_period_that_is_none_is_told(manager: socket.socket, value: str) -> None:
+    watchdog, error = watched(manager, value)
+    assert watchdog == 0
+    assert error == (
+        f"WATCHDOG_USEC={value!r} is not a number of microseconds above 0, so the watchdog is not fed; "
+        "whoever started srvctl set it."
+    )
+
+
+@pytest.mark.parametrize("pid", ["8", "x", "-7"])
+def test_a_watchdog_of_another_process_is_told_and_not_fed(manager: socket.socket, pid: str) -> None:
+    watchdog, error = watched(manager, "1000000", pid)
+    assert watchdog == 0
+    assert error == (
+        f"WATCHDOG_PID={pid} is not srvctl, which is process 7, so the watchdog is not fed; "
+        "a script between the service manager and srvctl is to end with exec srvctl run."
+    )
+
+
+def test_a_watchdog_without_a_socket_is_told() -> None:
+    notifier = Notifier.from_environ({"WATCHDOG_USEC": "1000000"})
+    assert notifier.watchdog == 0
+    assert notifier.take_error() == (
+        "WATCHDOG_USEC is set, but NOTIFY_SOCKET is not: there is nowhere to feed the watchdog."
+    )
 
 
 def test_a_notifier_that_finds_no_free_descriptor_is_deaf_and_says_so(
@@ -153,6 +338,8 @@ def test_the_socket_is_not_inherited_and_closes(manager: socket.socket) -> None:
         ({"LISTEN_PID": "8", "LISTEN_FDS": "1"}, {}),
         ({"LISTEN_PID": "x", "LISTEN_FDS": "1"}, {}),
         ({"LISTEN_FDS": "1"}, {}),
+        ({"LISTEN_PID": "7"}, {}),
+        ({"LISTEN_PID": "7", "LISTEN_FDNAMES": "web"}, {}),
         ({"LISTEN_PID": "7", "LISTEN_FDS": "2"}, {"unknown": (3, 4)}),
         ({"LISTEN_PID": "7", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"}, {"web": (3,)}),
         (
@@ -164,12 +351,32 @@ def test_the_socket_is_not_inherited_and_closes(manager: socket.socket) -> None:
 def test_passed_sockets_are_known_by_name_and_the_variables_are_gone(
     environ: dict[str, str], passed: dict[str, tuple[int, ...]]
 ) -> None:
-    environ |= {"PATH": "/bin", "LISTEN_PIDFDID": "5"}
+    environ |= {"PATH": "/bin"}
     assert passed_sockets(environ, 7) == passed
     assert environ == {"PATH": "/bin"}
 
 
-@pytest.mark.parametrize("count", ["", "x", "-1", "9999999", "9" * 5000])
+def own_pidfd_id() -> str:
+    fd = os.pidfd_open(os.getpid())
+    try:
+        return str(os.fstat(fd).st_ino)
+    finally:
+        os.close(fd)
+
+
+def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
+    """By LISTEN_PIDFDID, where the kernel tells it."""
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_PIDFDID": own_pidfd_id()}
+    assert passed_sockets(environ, os.getpid()) == {"unknown": (3,)}
+    assert not environ
+    if tuple(map(int, platform.release().split(".")[:2])) < (6, 9):
+        pytest.skip("Linux before 6.9 has no number for it")
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_PIDFDID": "5"}
+    assert passed_sockets(environ, os.getpid()) == {}
+    assert not environ
+
+
+@pytest.mark.parametrize("count", ["", "x", "-1", "1_0", " 1", "9999999", "9" * 5000])
 def test_a_count_that_is_no_number_of_sockets_is_refused(count: str) -> None:
     with pytest.raises(BindError, match=f"^LISTEN_FDS='{count}' is not a number of passed sockets; whoever"):
         passed_sockets({"LISTEN_PID": "7", "LISTEN_FDS": count}, 7)
@@ -198,7 +405,9 @@ def test_the_units_and_their_how_to_use_the_same_names() -> None:
     assert (run, option) == ("run", "-c")
     assert program in guide
     assert config.replace("%i", "blog") in guide
-    assert service["User"] in re.findall(r"useradd .* (\S+)$", guide, re.MULTILINE)
+    users = (ROOT / "systemd/srvctl.sysusers.conf").read_text()
+    assert service["User"] in re.findall(r"^u!? (\S+)", users, re.MULTILINE)
+    assert "systemd/srvctl.sysusers.conf" in guide
     for unit in ("srvctl@.service", "srvctl@.socket"):
         assert f"systemd/{unit}" in guide
 

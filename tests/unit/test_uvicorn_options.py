@@ -15,11 +15,10 @@ import uvicorn
 from uvicorn.main import main as uvicorn_command
 
 from srvctl.cli.app import invoke
-from srvctl.errors import ConfigError, ExitCode
+from srvctl.errors import ExitCode
 from srvctl.settings.catalog import Setting, catalog
 from srvctl.settings.display import format_value
 from srvctl.settings.load import load
-from srvctl.settings.refused import FLAGS, VARIABLES, check_refused
 from srvctl.settings.service import Service
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def setting_of(param: click.Parameter) -> Setting | None:
     return catalog()["app.target"] if param.name == "app" else BY_NAME.get(param.opts[0])
 
 
-COMPARED = [name for name, param in OPTIONS.items() if label(param) not in {*FLAGS, "--version"}]
+COMPARED = [name for name, param in OPTIONS.items() if label(param) != "--version"]
 
 
 def read(*argv: str) -> Any:
@@ -127,7 +126,7 @@ def test_each_name_is_a_flag_of_run_or_refused(name: str, capsys: pytest.Capture
     words = capsys.readouterr().out.replace(",", " ").split()
     param = OPTIONS[name]
     for option in [label(param), *param.opts[1:], *param.secondary_opts]:
-        assert option in words or option in FLAGS
+        assert option in words
     assert label(param) in table(), "the guide does not mention it"
 
 
@@ -181,14 +180,6 @@ def test_words_may_be_written_in_any_case(written: str) -> None:
     assert load({"log.level": written}, {}, None).settings.log.level == "info"
 
 
-def test_what_is_refused_is_in_the_guide_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_guide_names_options_of_uvicorns_alone() -> None:
     rows = table()
-    for flag, why in FLAGS.items():
-        assert "refused" in rows[flag].difference.lower()
-        assert invoke(["run", "a:b", flag]) is ExitCode.USAGE
-        assert capsys.readouterr().err == f"srvctl: error: {flag}: {why}\n"
-    for variable, why in VARIABLES.items():
-        check_refused({variable: "false"})
-        with pytest.raises(ConfigError, match=re.escape(f"{variable}: {why}")):
-            check_refused({variable: "1"})
     assert not (set(rows) - {label(param) for param in OPTIONS.values()}), "in the guide, but not uvicorn's"

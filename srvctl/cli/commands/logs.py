@@ -94,5 +94,7 @@ def as_text(entry: Mapping[str, Any]) -> str:
     slot, pid, at = entry.get("slot"), entry.get("pid"), entry.get("at")
     when = time.strftime("%H:%M:%S", time.localtime(at)) if isinstance(at, int | float) else "--:--:--"
     who = f"worker {slot}" if isinstance(slot, int) and slot >= 0 else "master"
+    if entry.get("program"):
+        who = "program " + "".join(harmless_lines(str(entry["program"]).encode()))
     line = "".join(harmless_lines(str(entry.get("line", "")).encode("utf-8", "backslashreplace")))
     return f"{when} {who} [{pid}] {line}"

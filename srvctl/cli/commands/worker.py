@@ -9,7 +9,7 @@ from srvctl.cli import asking
 from srvctl.cli.answer import Answer
 from srvctl.cli.asking import Asked
 from srvctl.cli.commands.status import show_status
-from srvctl.cli.mistakes import nearest
+from srvctl.cli.mistakes import no_action
 from srvctl.cli.printing import show
 from srvctl.cli.status_text import worker_table
 from srvctl.cli.targets import target_of
@@ -63,7 +63,7 @@ def carry_out(values: Namespace) -> ExitCode:
             )
         return show_status(Asked.read(values), _table, workers)
     if action not in _ACTIONS:
-        raise UsageError(_no_action(action))
+        raise UsageError(no_action("worker", action, (_LIST, *_ACTIONS)))
     if word is None:
         raise UsageError(
             f"srvctl worker {action}: say which one, by slot or pid; srvctl worker list shows them"
@@ -95,10 +95,3 @@ def _only_ask(answer: Answer, master: Master, request: Request, what: str) -> Ex
 
 def _table(status: Mapping[str, Any]) -> str:
     return "\n".join(worker_table(status)) if workers(status) else "no workers"
-
-
-def _no_action(word: str) -> str:
-    known = (_LIST, *_ACTIONS)
-    meant = nearest(word, known)
-    hint = f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
-    return printable(f"srvctl worker cannot {word}; {hint}")

@@ -19,6 +19,7 @@ from srvctl.settings.groups.ledger import LedgerSettings
 from srvctl.settings.groups.limits import LimitSettings
 from srvctl.settings.groups.log import LogLevel, LogSettings
 from srvctl.settings.groups.metrics import MetricsSettings
+from srvctl.settings.groups.program import ProgramSettings
 from srvctl.settings.groups.proxy import ProxySettings
 from srvctl.settings.groups.reload import ReloadSettings
 from srvctl.settings.groups.server import ServerSettings
@@ -40,6 +41,7 @@ __all__ = [
     "LogLevel",
     "LogSettings",
     "MetricsSettings",
+    "ProgramSettings",
     "ProxySettings",
     "ReloadSettings",
     "ServerSettings",
@@ -53,7 +55,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All groups of one instance; the name of each is its table in the file."""
+    """All groups of one instance; the name of each is its table in the file.
+
+    Attributes:
+        program: Not a group, but a list: each ``[[program]]`` of the file.
+    """
 
     app: AppSettings = field(default_factory=AppSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -73,3 +79,4 @@ class Settings:
     control: ControlSettings = field(default_factory=ControlSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    program: tuple[ProgramSettings, ...] = ()

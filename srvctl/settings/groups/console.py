@@ -17,7 +17,7 @@ class ConsoleSettings:
     bind: Annotated[
         str | None,
         Option(
-            "Serve dashboard, metrics and health checks here; when unset, nowhere.",
+            "Serve dashboard, metrics and health checks here, or at systemd:NAME; when unset, nowhere.",
             "--console",
             "HOST:PORT|unix:PATH",
             change=Change.RESTART,

@@ -45,6 +45,15 @@ class HttpSettings:
             "Header added to every response; repeatable.", "--header", "NAME:VALUE", env=("UVICORN_HEADERS",)
         ),
     ] = ()
+    http2: Annotated[
+        bool,
+        Option(
+            "Speak HTTP/2 as well: over TLS with clients that choose it (ALPN h2), else with those that "
+            "begin with its preface.",
+            "--http2",
+            env=("UVICORN_HTTP2",),
+        ),
+    ] = False
     early_hints: Annotated[
         bool,
         Option(

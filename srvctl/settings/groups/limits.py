@@ -66,6 +66,42 @@ class LimitSettings:
             minimum=0,
         ),
     ] = 0
+    http2_streams: Annotated[
+        int,
+        Option(
+            "Requests at a time on one HTTP/2 connection; more are refused.",
+            "--limit-http2-streams",
+            minimum=1,
+        ),
+    ] = 100
+    http2_resets: Annotated[
+        int,
+        Option(
+            "Requests that an HTTP/2 client may cancel, or have refused, within 10 s; behind more, its "
+            "connection is closed. 0: any number.",
+            "--limit-http2-resets",
+            minimum=0,
+        ),
+    ] = 500
+    http2_idle_frames: Annotated[
+        int,
+        Option(
+            "HTTP/2 frames that move nothing (PING, SETTINGS, PRIORITY, empty DATA...) within 10 s; behind "
+            "more, the connection is closed. 0: any number.",
+            "--limit-http2-idle-frames",
+            minimum=0,
+        ),
+    ] = 1000
+    http2_window: Annotated[
+        Bytes,
+        Option(
+            "Bytes of all request bodies of an HTTP/2 connection that a client may send ahead; each of them "
+            "has limits.request_buffer.",
+            "--limit-http2-window",
+            "SIZE",
+            minimum=65535,
+        ),
+    ] = 1048576
     request_buffer: Annotated[
         Bytes,
         Option(

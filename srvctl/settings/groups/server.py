@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from srvctl.settings.option import FORBID_UNKNOWN, Change, Option
 
@@ -70,3 +70,11 @@ class ServerSettings:
         int,
         Option("Connections the kernel queues per socket.", "--backlog", env=("UVICORN_BACKLOG",), minimum=1),
     ] = 2048
+    balance: Annotated[
+        Literal["connections", "off"],
+        Option(
+            "Who accepts: connections, the worker that has fewest, and the next one where that is busy; off, "
+            "whoever the kernel wakes first.",
+            "--balance",
+        ),
+    ] = "connections"

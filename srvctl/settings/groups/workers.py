@@ -26,6 +26,68 @@ class WorkersSettings:
             change=Change.LIVE,
         ),
     ] = 1
+    min: Annotated[
+        int,
+        Option(
+            "Fewest worker processes; used where workers.max lets their number follow the load.",
+            "--min-workers",
+            minimum=1,
+            change=Change.LIVE,
+        ),
+    ] = 1
+    max: Annotated[
+        int,
+        Option(
+            "Most worker processes; their number then follows the load, between workers.min and this, and "
+            "workers.count is how many there are at first. 0: their number does not follow the load.",
+            "--max-workers",
+            minimum=0,
+            change=Change.LIVE,
+        ),
+    ] = 0
+    scale_utilization: Annotated[
+        int,
+        Option(
+            "Percent of its time for which a worker's event loop may be busy, on average over the workers, "
+            "before there are more of them.",
+            "--scale-utilization",
+            "PERCENT",
+            minimum=10,
+            maximum=95,
+            change=Change.LIVE,
+        ),
+    ] = 70
+    scale_in_flight: Annotated[
+        int,
+        Option(
+            "Requests that a worker may have in flight, on average over the workers, before there are more "
+            "of them. 0: any number.",
+            "--scale-in-flight",
+            minimum=0,
+            change=Change.LIVE,
+        ),
+    ] = 32
+    scale_down_delay: Annotated[
+        Seconds,
+        Option(
+            "Time for which fewer workers must have been enough before one is retired.",
+            "--scale-down-delay",
+            "DURATION",
+            change=Change.LIVE,
+        ),
+    ] = 30.0
+    memory_watermark: Annotated[
+        int,
+        Option(
+            "Percent of the cgroup's memory limit beyond which no worker is added, and the largest is "
+            "replaced. 0: never.",
+            "--memory-watermark",
+            "PERCENT",
+            minimum=0,
+            maximum=99,
+            change=Change.LIVE,
+        ),
+    ] = 0
     preload: Annotated[
         Literal["auto", "on", "off"],
         Option(
@@ -148,10 +210,11 @@ class WorkersSettings:
     cpu_affinity: Annotated[
         str | None,
         Option(
-            "CPUs that workers run on: a list such as 0-3,8 for all of them; auto gives each slot one of "
-            "those that srvctl may use.",
+            "CPUs that workers run on: a list such as 0-3,8 for all of them, or several such as 0-3;4-7, "
+            "which slots get in turn; auto gives each slot one of those that srvctl may use, numa those of "
+            "one memory node.",
             "--cpu-affinity",
-            "CPUS|auto",
+            "CPUS|auto|numa",
         ),
     ] = None
     rlimits: Annotated[
@@ -174,6 +237,15 @@ class WorkersSettings:
             maximum=1000,
         ),
     ] = 100
+    after: Annotated[
+        tuple[str, ...],
+        Option(
+            "Program ([[program]]) that must be ready before the first workers are started; repeatable.",
+            "--after",
+            "NAME",
+            change=Change.RESTART,
+        ),
+    ] = ()
     no_new_privs: Annotated[
         bool,
         Option(

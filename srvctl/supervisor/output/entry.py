@@ -34,6 +34,8 @@ class Entry:
         pid: The process; of what it has started as well.
         stream: `STDOUT` or `STDERR`.
         line: Its bytes, without the newline.
+        program: What printed it, where that is a process beside the workers; with its number if there are
+            several, as ``queue:1``.
     """
 
     at: float
@@ -41,6 +43,7 @@ class Entry:
     pid: int
     stream: str
     line: bytes
+    program: str = ""
 
     @property
     def text(self) -> str:
@@ -53,10 +56,10 @@ def clock() -> float:
     return time.time()
 
 
-def entries_of(slot: int, pid: int, stream: str, lines: Iterable[bytes]) -> list[Entry]:
+def entries_of(slot: int, pid: int, stream: str, lines: Iterable[bytes], program: str = "") -> list[Entry]:
     """Return the entries of lines that were read at this moment."""
     now = clock()
-    return [Entry(now, slot, pid, stream, line) for line in lines]
+    return [Entry(now, slot, pid, stream, line, program) for line in lines]
 
 
 def level_of(entry: Entry) -> str:

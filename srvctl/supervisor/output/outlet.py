@@ -54,7 +54,7 @@ class Outlet:
         """Write lines, or keep them, or lose them; never waits."""
         lines: dict[str, list[bytes]] = {}
         for entry in entries:
-            shaped = replace(entry, line=shapes.as_json(entry)) if self._is_json else entry
+            shaped = replace(entry, line=shapes.as_json(entry), program="") if self._is_json else entry
             lines.setdefault(entry.stream, []).append(self._ways[entry.stream].encode(shaped))
         for stream, encoded in lines.items():
             self._lane_of[stream].put(encoded)

@@ -94,15 +94,14 @@ class Output:
         """Write lines, and remember them."""
         self._outlet.write(entries)
         for entry in entries:
-            self.feed.push(
-                {
-                    "at": round(entry.at, 6),
-                    "slot": entry.slot,
-                    "pid": entry.pid,
-                    "stream": entry.stream,
-                    "line": entry.text,
-                }
-            )
+            item = {
+                "at": round(entry.at, 6),
+                "slot": entry.slot,
+                "pid": entry.pid,
+                "stream": entry.stream,
+                "line": entry.text,
+            }
+            self.feed.push({**item, "program": entry.program} if entry.program else item)
 
     # -- what the master does with it ------------------------------------------------------------------
 
@@ -199,17 +198,20 @@ class Output:
         """
         return printed.make_pipes() if self._captures else None
 
-    def hear(self, reading: tuple[int, int] | None, slot: int = MASTER, pid: int = 0) -> Printed | None:
+    def hear(
+        self, reading: tuple[int, int] | None, slot: int = MASTER, pid: int = 0, program: str = ""
+    ) -> Printed | None:
         """Read what a child prints.
 
         Args:
             reading: The master's ends of its pipes, which are this object's then; None where there are none.
             slot: Its place.
             pid: Its process, if it is known.
+            program: Which program it is a process of, where it is one beside the workers.
         """
         if reading is None or self._poller is None:
             return None
-        one = Printed(reading, slot, pid, self._poller, self.take, self._holds)
+        one = Printed(reading, slot, pid, self._poller, self.take, self._holds, program=program)
         self._all.append(one)
         return one
 

@@ -80,6 +80,7 @@ class Printed:
         is_held: Whether it is to be read later, unless somebody asks for it.
         rests: What was read before and is no whole line, by stream.
         tail: What it last wrote to stderr before.
+        program: Which program it is a process of; empty for srvctl's own children.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class Printed:
         *,
         rests: Mapping[str, bytes] | None = None,
         tail: list[bytes] | None = None,
+        program: str = "",
     ) -> None:
         self.pid = pid
+        self._program = program
         self._slot = slot
         self._take = take
         self._tail = Tail(tail)
@@ -150,6 +153,7 @@ class Printed:
         return {
             "slot": self._slot,
             "pid": self.pid,
+            "program": self._program,
             "fds": [source.fd if source is not None else None for source in known.values()],
             "rests": {stream: source.rest.decode("latin-1") for stream, source in self._sources.items()},
             "tail": [line.decode("latin-1") for line in self._tail.lines],
@@ -159,7 +163,7 @@ class Printed:
         """Pass on lines."""
         if stream == STDERR:
             self._tail.add(lines)
-        self._take(entries_of(self._slot, self.pid, stream, lines))
+        self._take(entries_of(self._slot, self.pid, stream, lines, self._program))
 
 
 def _taker(printed: Printed, stream: str) -> Callable[[list[bytes]], None]:
@@ -186,4 +190,5 @@ def inherited(
         is_held,
         rests={stream: rest.encode("latin-1") for stream, rest in values["rests"].items()},
         tail=[line.encode("latin-1") for line in values["tail"]],
+        program=values.get("program", ""),  # an older srvctl has no programs
     )

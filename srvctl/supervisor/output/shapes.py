@@ -20,9 +20,13 @@ _MOST_REMOTE: Final = 8192
 
 
 def as_json(entry: Entry) -> bytes:
-    """Return a line as an object of JSON; one that is such an object is left as it is."""
-    if parsed_object(entry.line) is not None:
-        return entry.line
+    """Return a line as an object of JSON; one that is such an object is left as it is.
+
+    That of a program is told by ``program``, unless it has such a member itself.
+    """
+    parsed = parsed_object(entry.line)
+    if parsed is not None:
+        return entry.line if not entry.program or "program" in parsed else _named(entry, bool(parsed))
     values = {
         "time": iso_time(entry.at),
         "level": level_of(entry),
@@ -31,19 +35,26 @@ def as_json(entry: Entry) -> bytes:
         "pid": entry.pid,
         "slot": entry.slot,
     }
+    if entry.program:
+        values["program"] = entry.program
     return json.dumps(values, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def as_line(entry: Entry) -> bytes:
     """Return what a stream or a file gets."""
-    return entry.line + b"\n"
+    return text_of(entry) + b"\n"
+
+
+def text_of(entry: Entry) -> bytes:
+    """Return a line for people: that of a program begins with its name, for it does not say so itself."""
+    return b"[%s] %s" % (entry.program.encode(), entry.line) if entry.program else entry.line
 
 
 def as_local_syslog(entry: Entry) -> bytes:
     """Return what /dev/log gets, as syslog(3) of libc writes it: RFC 3164 without the host, in local time."""
     now = time.localtime(entry.at)
     date = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
-    return f"<{_DAEMON + severity_of(entry)}>{date} {NAME}[{entry.pid}]: ".encode() + _flat(entry.line)
+    return f"<{_DAEMON + severity_of(entry)}>{date} {NAME}[{entry.pid}]: ".encode() + _flat(text_of(entry))
 
 
 def as_remote_syslog(entry: Entry, host: str) -> bytes:
@@ -54,7 +65,7 @@ def as_remote_syslog(entry: Entry, host: str) -> bytes:
         host: What this machine calls itself.
     """
     head = f"<{_DAEMON + severity_of(entry)}>1 {iso_time(entry.at)} {host or '-'} {NAME} {entry.pid} - - "
-    return (head.encode("ascii", "replace") + _flat(entry.line))[:_MOST_REMOTE]
+    return (head.encode("ascii", "replace") + _flat(text_of(entry)))[:_MOST_REMOTE]
 
 
 def as_journal(entry: Entry) -> bytes:
@@ -67,8 +78,16 @@ def as_journal(entry: Entry) -> bytes:
         "SRVCTL_SLOT": entry.slot,
         "SRVCTL_STREAM": entry.stream,
     }
+    if entry.program:
+        fields["SRVCTL_PROGRAM"] = entry.program
     lines = [f"{name}={value}\n".encode() for name, value in fields.items()]
-    return b"".join(lines) + b"MESSAGE=" + entry.line + b"\n"
+    return b"".join(lines) + b"MESSAGE=" + text_of(entry) + b"\n"
+
+
+def _named(entry: Entry, has_members: bool) -> bytes:
+    """Return an object of JSON with the program that has printed it as its first member."""
+    member = json.dumps({"program": entry.program})[:-1].encode()
+    return member + (b", " if has_members else b"") + entry.line.strip()[1:]
 
 
 def _flat(line: bytes) -> bytes:

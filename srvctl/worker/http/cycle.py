@@ -134,6 +134,12 @@ class RequestCycle(Response):
             if inbox.expects_continue:
                 inbox.expects_continue = False
                 if not self.is_response_begun:
-                    self._host.write(_CONTINUE)
+                    self._send_continue()
             await inbox.wait()
         return {"type": "http.disconnect"}
+
+    # -- framing ---------------------------------------------------------------------------------------
+
+    def _send_continue(self) -> None:
+        """Ask the client for the body that it announced (RFC 9110 section 10.1.1)."""
+        self._host.write(_CONTINUE)

@@ -9,6 +9,7 @@ import struct
 import termios
 from typing import TYPE_CHECKING, Final, cast
 
+from srvctl.ipc.scoreboard import Cell
 from srvctl.worker.http.pace import SendPace
 from srvctl.worker.http.sendfile import FileSender
 from srvctl.worker.timers import NEVER
@@ -80,15 +81,21 @@ class Link(asyncio.Protocol):
 
     def take_over(self, other: Link) -> None:
         """Speak with the client of another, which from now on does no more."""
-        self._transport, self.write, self.writelines = other._transport, other.write, other.writelines
         self.can_write, self._send_pace = other.can_write, other._send_pace
         self._reading_paused, other._reading_paused = other._reading_paused, False
-        self._runner, other._runner = other._runner, None
-        if self._runner is not None:
-            self._runner.dedicate(self)
-        self._transport.set_protocol(self)
-        self._server.connections[self] = None  # first: a worker that ends may wait for the last one
+        runner, other._runner = other._runner, None
+        connections = self._server.connections
+        connections[self] = connections.get(other)  # first: a worker that ends may wait for the last one
+        self.start_on(other._transport, runner)
         self._server.connection_closed(other)
+
+    def start_on(self, transport: asyncio.Transport, runner: Runner | None) -> None:
+        """Speak on a transport that others have begun on, for an application that a runner runs already."""
+        self._transport, self.write, self.writelines = transport, transport.write, transport.writelines
+        self._runner = runner
+        if runner is not None:
+            runner.dedicate(self)
+        transport.set_protocol(self)
 
     # -- flow control ----------------------------------------------------------------------------------
 
@@ -191,14 +198,22 @@ class Link(asyncio.Protocol):
     # -- the application -------------------------------------------------------------------------------
 
     @property
-    def runner(self) -> Runner | None:
+    def runners(self) -> Iterable[Runner]:
         """What runs the application for the client."""
-        return self._runner
+        return () if self._runner is None else (self._runner,)
 
     @property
-    def cycle(self) -> RequestCycle | None:
-        """The request being received or answered."""
-        return None
+    def cycles(self) -> Iterable[RequestCycle]:
+        """The requests being received or answered."""
+        return ()
+
+    def count_cut(self, cycle: RequestCycle) -> None:
+        """Count a request that is left unfinished, if that is because the worker ends.
+
+        An event stream has no end that could be waited for: its client connects again.
+        """
+        if self._server.is_draining and not cycle.is_event_stream:
+            self._server.cells[Cell.CUT] += 1
 
     def _part_with_runner(self) -> None:
         """Leave a runner alone with what its application still does."""
@@ -234,7 +249,7 @@ class Link(asyncio.Protocol):
     def _reset(self) -> None:
         """End the connection at once, in a way that the client cannot take for the end of a response."""
         sock = self._transport.get_extra_info("socket")
-        if sock.family != socket.AF_UNIX:
+        if sock is not None and sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
 
@@ -261,12 +276,14 @@ class Link(asyncio.Protocol):
         self._wait_until(self._server.now() + self._server.timeouts.linger)
 
 
-def _in_kernel(sock: socket.socket) -> int:
+def _in_kernel(sock: socket.socket | None) -> int:
     """Return how many bytes of what was sent the other side has not acknowledged, as far as can be known.
 
     The kernel holds megabytes for a client, and says that it takes more only when a third of them is gone:
     one that is slow takes a little all the time, and must not seem to take nothing.
     """
+    if sock is None:  # it is shared with others
+        return 0
     try:
         return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
     except (OSError, ValueError):  # another kind of system; or the socket is closed

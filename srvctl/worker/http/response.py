@@ -3,6 +3,9 @@
 The order of messages stands in tables at the end of this file: one for each state of a response, from the
 type of a message to what it does. A response that cannot be completed ends the connection, so that no client
 ever takes the bytes of one response for another's.
+
+The order is the same for every version of HTTP. What a version frames in its own way stands apart, in the
+methods under "framing": here for HTTP/1, in `srvctl.worker.http2.framing` for HTTP/2.
 """
 # ruff: noqa: SLF001 - the tables are part of the class
 
@@ -117,7 +120,7 @@ class Response:
     @property
     def ends_with_connection(self) -> bool:
         """Whether only the end of the connection tells the client where the body ends."""
-        return self._accepts is _UNTIL_CLOSE
+        return self._accepts is UNSIZED
 
     @property
     def is_event_stream(self) -> bool:
@@ -187,7 +190,7 @@ class Response:
         """Send the links of an interim response (RFC 8297) while the application prepares the final one."""
         self._require(message["type"])
         links, _, _ = encode_fields([(b"link", link) for link in message["links"]], 0)
-        self._host.write(b"".join((_EARLY_HINTS, links, _CRLF)))
+        self._send_hints(links)
 
     def _on_debug(self, message: Message) -> None:
         self._require(message["type"])
@@ -219,19 +222,11 @@ class Response:
             self._complete()
             return
         framing, accepts = self._frame(len(body), more)
-        head = self._finish_head(framing)
-        if accepts is _BODILESS:
-            self._host.write(head)
-        else:
-            self.body_sent = len(body)
-            pieces = (head, *_chunk(body)) if accepts is _CHUNKED else (head, body)
-            if len(body) < _LARGE:
-                self._host.write(b"".join(pieces))
-            else:
-                self._host.writelines(pieces)
+        if accepts is BODILESS:
+            body = b""
+        self.body_sent = len(body)
         self._accepts = accepts
-        if not more:
-            self._end_body()
+        self._begin(framing, body, more)
 
     def _is_plain(self) -> bool:
         """Return whether nothing is to be added to the application's fields, nor anything to be left out."""
@@ -264,8 +259,8 @@ class Response:
         if self._says & CLOSE or self._server.is_draining or (inbox is not None and inbox.expects_continue):
             # Answered without 100 Continue, a client may or may not send the body (RFC 9110 section 10.1.1).
             self.keep_alive = False
-        if self.head.method == "HEAD" or self.status in _BODILESS_STATUS:
-            return self._describe_absent(0 if more else size), _BODILESS
+        if self._is_bodiless():
+            return self._describe_absent(0 if more else size), BODILESS
         if self._length is not None:
             self._remaining = self._length
             if size != self._length or more:
@@ -274,10 +269,11 @@ class Response:
         if not more and not self._has_trailers:
             self._remaining = 0
             return b"content-length: %d\r\n" % size, _SIZED
-        if self.head.version == "1.1":
-            return _TRANSFER_ENCODING, _CHUNKED
-        self.keep_alive = False  # HTTP/1.0: only the end of the connection ends the body
-        return b"", _UNTIL_CLOSE
+        return self._frame_unsized()
+
+    def _is_bodiless(self) -> bool:
+        """Return whether the response has no body, whatever the application sends."""
+        return self.head.method == "HEAD" or self.status in _BODILESS_STATUS
 
     def _describe_absent(self, size: int) -> bytes:
         """Return the framing of a response without a body, whose length is the one it would have had.
@@ -287,17 +283,16 @@ class Response:
         wants_length = self._length is None and self.head.method == "HEAD" and size
         return b"content-length: %d\r\n" % size if wants_length else b""
 
-    def _finish_head(self, framing: bytes) -> bytes:
-        """Return the whole head."""
+    def _general(self) -> bytes:
+        """Return the fields that the server adds."""
         server, says = self._server, self._says
-        if not self.keep_alive:
-            framing += _CONNECTION_CLOSE
-        elif self.head.version == "1.0":
-            framing += _CONNECTION_KEEP_ALIVE
-        if self.request_id is not None and b"\r\n%b:" % REQUEST_ID not in _CRLF + self.fields.lower():
-            framing += b"%b: %b\r\n" % (REQUEST_ID, self.request_id)
-        general = server.general_fields(says) if says & OWN_GENERAL else server.all_general_fields
-        return b"".join((self._status_line, general, self.fields, framing, _CRLF))
+        return server.general_fields(says) if says & OWN_GENERAL else server.all_general_fields
+
+    def _id_field(self) -> bytes:
+        """Return the field that names the request, if it has a name and the application does not say it."""
+        if self.request_id is None or b"\r\n%b:" % REQUEST_ID in _CRLF + self.fields.lower():
+            return b""
+        return b"%b: %b\r\n" % (REQUEST_ID, self.request_id)
 
     def _on_sized_body(self, message: Message) -> None:
         body, more = _content_of(message)
@@ -342,18 +337,6 @@ class Response:
             raise RuntimeError("Response content shorter than Content-Length.")
         self._remaining = remaining
 
-    def _end_body(self, unsent: bytes = b"") -> None:
-        """Send what is left of the body, in one write with what ends it."""
-        is_chunked = self._accepts is _CHUNKED
-        if is_chunked:
-            unsent += _LAST_CHUNK if self._has_trailers else _LAST_CHUNK + _CRLF
-        if unsent:
-            self._host.write(unsent)
-        if self._has_trailers:
-            self._accepts = _TRAILERS if is_chunked else _UNSENT_TRAILERS
-        else:
-            self._complete()
-
     def _on_trailers(self, message: Message) -> None:
         headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
         for name, _ in headers:
@@ -361,7 +344,7 @@ class Response:
                 raise RuntimeError(f"{name.decode('latin-1')} is no trailer field.")
         fields, _, _ = encode_fields(headers, self.status)
         more = message.get("more_trailers", False)
-        self._host.write(fields if more else fields + _CRLF)
+        self._send_trailers(fields, more)
         if not more:
             self._complete()
 
@@ -374,6 +357,61 @@ class Response:
         if self.inbox is not None:
             self.inbox.close()
         self._host.response_ended(self)
+
+    # -- framing: how HTTP/1 tells the client all this (RFC 9112 sections 6 and 7) ---------------------
+
+    def _send_hints(self, links: bytes) -> None:
+        """Send an interim response with these fields."""
+        self._host.write(b"".join((_EARLY_HINTS, links, _CRLF)))
+
+    def _frame_unsized(self) -> tuple[bytes, Steps]:
+        """Choose how the client learns where a body of unknown length ends; return as `_frame` does."""
+        if self.head.version == "1.1":
+            return _TRANSFER_ENCODING, _CHUNKED
+        self.keep_alive = False  # HTTP/1.0: only the end of the connection ends the body
+        return b"", UNSIZED
+
+    def _finish_head(self, framing: bytes) -> bytes:
+        """Return the whole head."""
+        if not self.keep_alive:
+            framing += _CONNECTION_CLOSE
+        elif self.head.version == "1.0":
+            framing += _CONNECTION_KEEP_ALIVE
+        framing += self._id_field()
+        return b"".join((self._status_line, self._general(), self.fields, framing, _CRLF))
+
+    def _begin(self, framing: bytes, body: bytes, more: bool) -> None:
+        """Send the head and the first piece of the body, in the state that the response is in by now.
+
+        Args:
+            framing: The field that tells where the body ends, if the application's own do not.
+            body: May be empty.
+            more: Others will follow.
+        """
+        head = self._finish_head(framing)
+        pieces = (head, *_chunk(body)) if self._accepts is _CHUNKED else (head, body)
+        if len(body) < _LARGE:
+            self._host.write(b"".join(pieces))
+        else:
+            self._host.writelines(pieces)
+        if not more:
+            self._end_body()
+
+    def _end_body(self, unsent: bytes = b"") -> None:
+        """Send what is left of the body, in one write with what ends it."""
+        is_chunked = self._accepts is _CHUNKED
+        if is_chunked:
+            unsent += _LAST_CHUNK if self._has_trailers else _LAST_CHUNK + _CRLF
+        if unsent:
+            self._host.write(unsent)
+        if self._has_trailers:
+            self._accepts = TRAILING if is_chunked else UNSENT_TRAILERS
+        else:
+            self._complete()
+
+    def _send_trailers(self, fields: bytes, more: bool) -> None:
+        """Send trailer fields."""
+        self._host.write(fields if more else fields + _CRLF)
 
     # -- files as bodies -------------------------------------------------------------------------------
 
@@ -393,12 +431,11 @@ class Response:
                 self._accepts["http.response.body"](self, {"body": small, "more_body": more})
                 return
             if self._accepts is _STARTED:
-                framing, accepts = self._frame(body.count, more)
-                self._host.write(self._finish_head(framing))
-                self._accepts = accepts
+                framing, self._accepts = self._frame(body.count, more)
+                self._begin(framing, b"", more=True)
             elif self._accepts is _SIZED:
                 self._spend(body.count, more)
-            if body.count and self._accepts is not _BODILESS:
+            if body.count and self._accepts is not BODILESS:
                 await self._send_content(body)
         if not more:
             self._end_body()
@@ -462,9 +499,9 @@ _STARTED: Final[Steps] = {
 }
 _SIZED: Final[Steps] = {"http.response.body": _R._on_sized_body, ZEROCOPYSEND: _R._on_file}
 _CHUNKED: Final[Steps] = {"http.response.body": _R._on_chunk, ZEROCOPYSEND: _R._on_file}
-_UNTIL_CLOSE: Final[Steps] = {"http.response.body": _R._on_plain_body, ZEROCOPYSEND: _R._on_file}
-_BODILESS: Final[Steps] = {"http.response.body": _R._on_absent_body, ZEROCOPYSEND: _R._on_file}
+UNSIZED: Final[Steps] = {"http.response.body": _R._on_plain_body, ZEROCOPYSEND: _R._on_file}
+BODILESS: Final[Steps] = {"http.response.body": _R._on_absent_body, ZEROCOPYSEND: _R._on_file}
 _SENDING_FILE: Final[Steps] = {}
-_TRAILERS: Final[Steps] = {TRAILERS: _R._on_trailers}
-_UNSENT_TRAILERS: Final[Steps] = {TRAILERS: _R._on_unsent_trailers}
+TRAILING: Final[Steps] = {TRAILERS: _R._on_trailers}
+UNSENT_TRAILERS: Final[Steps] = {TRAILERS: _R._on_unsent_trailers}
 COMPLETE: Final[Steps] = {}

@@ -20,8 +20,13 @@ class CycleHost(Protocol):
 
     can_write: asyncio.Future[None] | None  #: what to wait for before more is sent, or None
 
-    write: Callable[[bytes], None]  #: sends bytes
-    writelines: Callable[[Iterable[bytes]], None]  #: sends pieces without joining them
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Sends bytes."""
+
+    @property
+    def writelines(self) -> Callable[[Iterable[bytes]], None]:
+        """Sends pieces without joining them."""
 
     async def send_file(self, body: FileBody) -> None:
         """Send a file; nothing else may be sent meanwhile.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from srvctl.logs.access.record import client_text
@@ -24,6 +24,20 @@ SPEC_VERSION: Final = "2.5"
 _SLASH: Final = ord("/")
 _NUMBER_SIGN: Final = ord("#")
 _PERCENT: Final = ord("%")
+
+
+class Seen(NamedTuple):
+    """What the access log needs to know of a request beside its head.
+
+    Attributes:
+        client_text: The client, as the log shows it.
+        log_target: Path and query.
+        scheme: That of the scope.
+    """
+
+    client_text: str
+    log_target: bytes
+    scheme: str
 
 
 class ScopeMaker:
@@ -115,6 +129,10 @@ class ScopeMaker:
         path: bytes = self._template["raw_path"]
         query: bytes = self._template["query_string"]
         return path + b"?" + query if query else path
+
+    def seen(self) -> Seen:
+        """Return what the access log needs of the last scope: another may be made before it is logged."""
+        return Seen(self.client_text, self.log_target, self.scheme)
 
     def _prepare(self, head: RequestHead) -> None:
         """Make the template for a head."""

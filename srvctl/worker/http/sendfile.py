@@ -19,7 +19,6 @@ from srvctl.worker.http.roles import ClientDisconnected
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
     from srvctl.worker.http.file_body import FileBody
 
@@ -199,7 +198,7 @@ class FileSender:
         while True:
             data = body.read_nowait(COPY_PIECE)
             if data is None:
-                data = await self._in_thread(body, body.read, COPY_PIECE)
+                data = await read_in_thread(self._loop, body, COPY_PIECE)
             else:
                 await asyncio.sleep(0)  # a fast client must not keep the loop from everybody else
             self._require_client()
@@ -225,15 +224,17 @@ class FileSender:
     async def _into_memory(self, body: FileBody) -> None:
         """Have the next piece read from the disk by a thread, unless it is in memory already."""
         if body.left and not body.is_in_memory(PIECE):
-            await self._in_thread(body, body.read, PIECE)
+            await read_in_thread(self._loop, body, PIECE)
             self._require_client()
 
-    async def _in_thread(self, body: FileBody, read: Callable[[int], bytes], size: int) -> bytes:
-        future = self._loop.run_in_executor(None, read, size)
-        body.read_begins()
-        future.add_done_callback(lambda _: body.read_ended())
-        # A thread cannot be cancelled: it ends in its own time, and gives the file back only then.
-        return await asyncio.shield(future)
+
+async def read_in_thread(loop: asyncio.AbstractEventLoop, body: FileBody, size: int) -> bytes:
+    """Return the next bytes of a file, fewer where it ends, however long the disk takes."""
+    future = loop.run_in_executor(None, body.read, size)
+    body.read_begins()
+    future.add_done_callback(lambda _: body.read_ended())
+    # A thread cannot be cancelled: it ends in its own time, and gives the file back only then.
+    return await asyncio.shield(future)
 
 
 def _plain_socket(transport: asyncio.Transport) -> socket.socket | None:

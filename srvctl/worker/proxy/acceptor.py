@@ -21,6 +21,7 @@ from srvctl.worker.refusals import Refusals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from srvctl.worker.balance import Balance
     from srvctl.worker.proxy.protocol import ProxyHeader
     from srvctl.worker.proxy.trust import Trust
 
@@ -38,15 +39,24 @@ class Acceptor:
         seconds: Time a peer has to send it.
         deliver: Takes the connection behind it.
         on_change: Is called whenever a connection was given up.
+        is_alone: See `Accepting`.
     """
 
-    def __init__(self, trust: Trust, seconds: float, deliver: Deliver, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        trust: Trust,
+        seconds: float,
+        deliver: Deliver,
+        on_change: Callable[[], None],
+        *,
+        is_alone: bool = True,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.deliver = deliver
         self._trust = trust
         self._seconds = seconds
         self._on_change = on_change
-        self._accepting = Accepting(self.accept)
+        self._accepting = Accepting(self.accept, is_alone=is_alone)
         self._arrivals: set[_Arrival] = set()
         self._refusals = Refusals(self.loop)
 
@@ -55,9 +65,14 @@ class Acceptor:
         """Whether connections are here whose header is not."""
         return bool(self._arrivals)
 
-    def start(self, listener: socket.socket) -> None:
-        """Accept from a listener; it stays the caller's."""
-        self._accepting.start(listener)
+    @property
+    def waiting(self) -> int:
+        """How many there are."""
+        return len(self._arrivals)
+
+    def start(self, listener: socket.socket, balance: Balance | None = None) -> None:
+        """Accept from a listener; it stays the caller's. See `Accepting.start`."""
+        self._accepting.start(listener, balance)
 
     def stop(self, seconds: float) -> None:
         """Accept no more; peers whose header is not here have at most so many seconds left."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from srvctl.settings.groups import TlsSettings
 
 ALPN: Final = ("http/1.1",)  #: what is spoken, best first (RFC 7301)
+ALPN_HTTP2: Final = "h2"
 _PROTOCOL_TLS: Final = 2  #: of `ssl.PROTOCOL_TLS`, which uvicorn also takes, and which warns
 _PROTOCOL_TLS_1_2: Final = 5  #: of `ssl.PROTOCOL_TLSv1_2`, which warns too
 _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
@@ -52,6 +53,11 @@ class Contexts:
 
     default: ServedContext
     by_name: dict[str, ServedContext]
+
+
+def offered(*, http2: bool) -> tuple[str, ...]:
+    """Return the protocols that clients may choose from, best first."""
+    return (ALPN_HTTP2, *ALPN) if http2 else ALPN
 
 
 def build(settings: TlsSettings, alpn: tuple[str, ...] = ALPN) -> Contexts:

@@ -36,12 +36,12 @@ class Handshake:
     """What a client wants.
 
     Attributes:
-        key: Tells its request from all others.
+        key: Tells its request from all others; None with HTTP/2, which knows that itself (RFC 8441).
         subprotocols: It speaks these, and likes the first ones best.
         agreement: How messages are compressed; None for not at all.
     """
 
-    key: bytes
+    key: bytes | None
     subprotocols: tuple[str, ...]
     agreement: Agreement | None
 
@@ -56,14 +56,17 @@ class Handshake:
         Raises:
             ProtocolError: It is no valid handshake.
         """
-        if head.method != "GET" or head.length != 0:
+        is_stream = head.method == "CONNECT"  # of HTTP/2, whose body is the WebSocket
+        if not is_stream and (head.method != "GET" or head.length != 0):
             raise bad_request("a WebSocket is opened with GET, and without a body")
+        if is_stream and head.length is not None:
+            raise bad_request("a WebSocket whose end is announced")
         fields: dict[bytes, list[bytes]] = {}
         for name, value in head.headers:
             if name.startswith(b"sec-websocket-"):
                 fields.setdefault(name, []).append(value)
         _check_version(fields.get(b"sec-websocket-version", []))
-        key = _key(fields.get(b"sec-websocket-key", []))
+        key = None if is_stream else _key(fields.get(b"sec-websocket-key", []))
         agreement = None
         if compress:
             offers = (value.decode("latin-1") for value in fields.get(b"sec-websocket-extensions", ()))
@@ -79,8 +82,10 @@ class Handshake:
         Args:
             subprotocol: One of those that the client speaks, or None.
         """
-        digest = hashlib.sha1(self.key + _GUID, usedforsecurity=False).digest()
-        lines = [_UPGRADE, b"sec-websocket-accept: ", base64.b64encode(digest), b"\r\n"]
+        lines: list[bytes] = []
+        if self.key is not None:
+            digest = hashlib.sha1(self.key + _GUID, usedforsecurity=False).digest()
+            lines += (_UPGRADE, b"sec-websocket-accept: ", base64.b64encode(digest), b"\r\n")
         if subprotocol is not None:
             lines += (SUBPROTOCOL, b": ", subprotocol.encode(), b"\r\n")
         if self.agreement is not None:

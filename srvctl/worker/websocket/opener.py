@@ -46,19 +46,26 @@ class Opener:
         self._limits = MessageLimits.of(settings)
         self._codec = _codec_of(settings)
 
-    def ask(self, host: HandshakeHost, head: RequestHead, scope: Scope) -> WebSocketSession:
+    def ask(
+        self,
+        host: HandshakeHost,
+        head: RequestHead,
+        scope: Scope,
+        kind: type[WebSocketSession] = WebSocketSession,
+    ) -> WebSocketSession:
         """Return the request for a WebSocket.
 
         Args:
             host: The connection that it came on.
             head: The request.
             scope: As an application would see the request; is changed.
+            kind: The class of the request, which knows how the version of HTTP frames the answer.
 
         Raises:
             ProtocolError: It is no valid handshake.
         """
         handshake = Handshake.read(head, compress=self.settings.per_message_deflate)
-        return WebSocketSession(host, self, head, websocket_scope(scope, handshake.subprotocols), handshake)
+        return kind(host, self, head, websocket_scope(scope, handshake.subprotocols), handshake)
 
     def make_inbox(self) -> MessageInbox:
         """Return what holds the messages of a WebSocket until its application takes them."""

@@ -182,13 +182,17 @@ class WebSocketSession(RequestCycle):
         self.status, self._status_line = _SWITCHED, _SWITCHING
         self.keep_alive = True
         self._stop_timer()
-        self._host.write(self._finish_head(handshake.answer(subprotocol)))
+        self._send_acceptance(handshake.answer(subprotocol))
         self._accepts = _OPEN
         self._socket = self._opener.open(self, self._inbox, handshake.agreement)
         held = self._host.give_way(self, self._socket)
         self._handshake = None
         self._host = cast("HandshakeHost", self._socket)  # whose `can_write` is all that counts from now on
         self._socket.begin(held)
+
+    def _send_acceptance(self, answer: bytes) -> None:
+        """Send the head that opens the WebSocket, with these fields of the handshake."""
+        self._host.write(self._finish_head(answer))
 
     def _on_reject(self, _message: Message) -> None:
         self.answer(403, b"Forbidden")

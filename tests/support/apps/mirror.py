@@ -117,6 +117,12 @@ async def _cookies(scope: Message, _receive: Receive, send: Send) -> None:
     await _body(send, came)
 
 
+async def _long(_scope: Message, _receive: Receive, send: Send) -> None:
+    """A head that is longer than what many proxies take by default."""
+    await _start(send, (b"x-long", b"x" * 12_000), (b"content-length", b"0"))
+    await _body(send)
+
+
 async def _hints(_scope: Message, _receive: Receive, send: Send) -> None:
     """An interim response comes first (RFC 8297)."""
     await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload; as=style"]})
@@ -135,10 +141,13 @@ async def _trailers(scope: Message, _receive: Receive, send: Send) -> None:
 
 _ROUTES = {
     "/stream/duet": _duet,
+    "/stream/digest": _digest,
+    "/stream/bytes": _bytes,
     "/echo": _echo,
     "/digest": _digest,
     "/bytes": _bytes,
     "/cookies": _cookies,
     "/hints": _hints,
     "/trailers": _trailers,
+    "/long": _long,
 }

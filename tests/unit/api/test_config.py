@@ -59,6 +59,7 @@ MEANINGS: dict[str, tuple[object, str, object]] = {
         "proxy.forwarded_allow_ips",
         ("10.0.0.1", "10.1.0.0/16"),
     ),
+    "http2": (True, "http.http2", True),
     "root_path": ("/api", "app.root_path", "/api"),
     "limit_concurrency": (9, "limits.concurrency", 9),
     "limit_max_requests": (100, "workers.max_requests", 100),
@@ -75,7 +76,6 @@ MEANINGS: dict[str, tuple[object, str, object]] = {
 #: Keywords that are checked together with others, or are no settings; each has a test of its own.
 ELSEWHERE = {
     "app",
-    "http2",
     "env_file",
     "log_config",
     "timeout_notify",
@@ -201,7 +201,6 @@ class TestWhatIsWrong:
         ("keywords", "line"),
         [
             ({"port": 70000}, r"^port: server\.port: .*70000.* is too large"),
-            ({"http2": True}, "^http2: srvctl does not speak HTTP/2"),
             ({"http": type(app)}, "^http: .* takes no class of a protocol"),
             ({"loop": 3}, "^loop: 3 is neither an event loop nor the name of one"),
             ({"uds": "/x", "port": 1}, "^uds cannot be combined with port|^port cannot be combined with uds"),

@@ -26,7 +26,7 @@ Requests/sec:   9670.00
 def figures(requests: int = 10745, p99: int = 10057, status: int = 0, timeout: int = 0) -> str:
     return (
         f'{{"requests":{requests},"duration_us":1111169,"bytes":1418340,'
-        f'"p50_us":482,"p99_us":{p99},"p999_us":15631,'
+        f'"p50_us":482,"p90_us":901,"p99_us":{p99},"p999_us":15631,'
         f'"errors":{{"connect":0,"read":0,"write":0,"status":{status},"timeout":{timeout}}}}}\n'
     )
 
@@ -36,7 +36,7 @@ def test_figures_are_read_from_the_last_json_line() -> None:
     assert load.requests == 10745
     assert load.seconds == pytest.approx(1.111169)
     assert load.received_bytes == 1418340
-    assert (load.p50_ms, load.p99_ms, load.p999_ms) == (0.482, 10.057, 15.631)
+    assert (load.p50_ms, load.p90_ms, load.p99_ms, load.p999_ms) == (0.482, 0.901, 10.057, 15.631)
     assert load.errors.total == 0
 
 
@@ -54,7 +54,7 @@ def test_errors_of_rounds_add_up() -> None:
 
 def test_latencies_of_pipelined_requests_are_unknown() -> None:
     load = parse(figures(p99=0), pipelined=True)
-    assert (load.p50_ms, load.p99_ms, load.p999_ms) == (None, None, None)
+    assert (load.p50_ms, load.p90_ms, load.p99_ms, load.p999_ms) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("output", ["", HEAD, "unable to connect to 127.0.0.1:1 Connection refused\n"])

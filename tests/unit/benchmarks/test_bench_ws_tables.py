@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import resource
 from typing import TYPE_CHECKING
@@ -14,14 +13,12 @@ from benchmarks.apps import sockets
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import Errors, Load
 from benchmarks.results import Comparison, Footprint, Plan, Round, ServerResult
-from benchmarks.servers import SERVERS, Server
-from benchmarks.ws import command, idle, report
+from benchmarks.servers import Server
+from benchmarks.ws import idle, report
 from benchmarks.ws.servers import WS_SERVERS, contestants, is_peer
 from benchmarks.ws.workloads import WS_WORKLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from benchmarks.apps.bare import Message
 
 ACCEPT = {"type": "websocket.accept"}
@@ -167,33 +164,6 @@ def test_list_names_all_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> 
     assert command_line.main(["ws", "--list"]) == 0
     listed = capsys.readouterr().out
     assert all(f"  {name} " in listed for name in [*WS_WORKLOADS, "idle", *WS_SERVERS])
-
-
-def test_running_everything_has_a_part_for_each_workload(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, list[str]]] = []
-
-    def compared(plan: Plan, _driver: object, servers: Sequence[Server], _progress: object) -> Comparison:
-        asked.append((plan.workload, [server.name for server in servers]))
-        return a_comparison(a_result("srvctl", 10), a_result("uvicorn-wsproto", 30))
-
-    def measured(servers: Sequence[Server], connections: int, _progress: object) -> idle.Measured:
-        asked.append((f"idle {connections}", [server.name for server in servers]))
-        return idle.Measured((), {})
-
-    monkeypatch.setattr(command, "compare", compared)
-    monkeypatch.setattr(idle, "measure", measured)
-    servers = [SERVERS["srvctl"], SERVERS["raw"]]
-    options = argparse.Namespace(rounds=1, seconds=1, connections=None, servers=servers)
-    texts = [part() for part in command.blocks(options)]
-    ours = ["srvctl", "srvctl-wsproto"]
-    assert asked == [
-        ("ws echo", [*ours, "raw"]),
-        ("ws echo-10k", [*ours, "raw"]),
-        ("ws echo-deflate", ours),
-        ("ws broadcast", ours),
-        ("idle 10000", ours),
-    ]
-    assert "3.00 times the CPU of srvctl (3.00 to 3.00); mark 2: reached" in texts[0]
 
 
 @pytest.mark.parametrize("arguments", [["--servers", "apache"], ["--in-flight", "0"], ["--app", "hello"]])

@@ -107,7 +107,7 @@ def test_nobody_waits_for_one_that_does_not_answer(directory: Directory) -> None
 
 def test_root_sees_those_of_everybody(directory: Directory) -> None:
     root = directory.path
-    places = ["run/srvctl", "run/srvctl/shop", "run/user/1000/srvctl", "tmp/srvctl-1000"]
+    places = ["run/srvctl", "run/srvctl/shop", "run/user/1000/srvctl", "tmp/srvctl-1000", "dev/shm/srvctl-7"]
     for place in places:
         (root / place).mkdir(parents=True, exist_ok=True)
         listener = directory.listening(f"{place}/a.sock")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from srvctl import __main__, __version__
 from srvctl.cli.app import everything, invoke
 from srvctl.cli.surface import SECTIONS
 from srvctl.errors import BindError, ExitCode
-from srvctl.settings.catalog import Kind, catalog, groups, title
+from srvctl.settings.catalog import PROGRAM, Kind, catalog, groups, title
 from srvctl.settings.service import Service
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def test_run_returns_what_to_serve() -> None:
     assert run("main:app").app.target == "main:app"
 
 
-@pytest.mark.parametrize("key", list(catalog()))
+# workers.after names programs of a file: tests/unit/settings/test_programs.py
+@pytest.mark.parametrize("key", [key for key in catalog() if key != "workers.after"])
 def test_every_setting_can_be_given_on_the_command_line(
     key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +51,8 @@ def test_every_setting_can_be_given_on_the_command_line(
     valid = {"server.bind": ":80", "http.headers": "X-A: 1", "app.target": "a:b", "server.host": "::1"}
     valid |= {"tls.cert_reqs": "2", "proxy.forwarded_allow_ips": "10.0.0.0/8", "proxy.fields": "host"}
     valid |= {"log.access_format": "%h %s", "broadcast.buffer": "64K", "broadcast.url": "redis://h"}
+    valid |= {"workers.scale_utilization": "80", "workers.memory_watermark": "80"}
+    valid |= {"limits.http2_window": "1M"}
     valid |= {"workers.nice": "5", "workers.oom_score": "500", "ledger.size": "64K"}
     valid |= {"workers.umask": "027", "workers.loop": "asyncio", "workers.rlimits": "nofile=1024"}
     valid |= {f"hooks.{name}": "a:b" for name in ("on_boot", "pre_fork", "post_fork")}
@@ -95,7 +99,7 @@ def test_check_names_the_flag_of_each_value(
 ) -> None:
     assert invoke(["check", "--json", *argv]) is ExitCode.OK
     printed = json.loads(capsys.readouterr().out)
-    assert list(printed) == list(catalog())
+    assert list(printed) == [*catalog(), PROGRAM]
     label = catalog()[key].label if value is not False else argv[0]
     assert printed.pop(key) == {"value": value, "origin": f"command line {label}"}
     assert {entry["origin"] for entry in printed.values()} == {"default"}
@@ -179,7 +183,6 @@ def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatc
             ExitCode.USAGE,
             "srvctl run has no option --frobnicate; srvctl run --help",
         ),
-        (["run", "a:b", "--http2"], ExitCode.USAGE, "--http2: srvctl does not speak HTTP/2; have the proxy "),
         (
             ["run", "a:b", "--http", "a.b:C"],
             ExitCode.USAGE,
@@ -328,6 +331,7 @@ def test_the_program_serves_what_run_resolved(argv: list[str], monkeypatch: pyte
     monkeypatch.setattr("srvctl.launch.serve", serve)
     assert __main__.main() == 3
     assert [service.settings.app.target for service in served] == ["a:b"]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGTERM, signal.SIGINT}
 
 
 def test_an_error_while_serving_ends_with_its_message_and_code(

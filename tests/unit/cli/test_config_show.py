@@ -10,7 +10,7 @@ import pytest
 from srvctl.cli import config_show
 from srvctl.cli.app import invoke
 from srvctl.errors import ExitCode
-from srvctl.settings.catalog import catalog
+from srvctl.settings.catalog import catalog, program_catalog
 from srvctl.settings.groups import ConsoleSettings, Settings
 from srvctl.settings.keeping import shown
 
@@ -122,3 +122,63 @@ def test_differences_are_sorted_by_what_they_take() -> None:
 def test_what_a_master_tells_reaches_the_terminal_as_text(key: str, value: object, text: str) -> None:
     """Also where it is of another version, and the value is none here."""
     assert config_show.written(key, value) == text
+
+
+_PROGRAMS = (
+    '[[program]]\nname = "queue"\ncommand = "rq \'a b\'"\nenvironment = ["A=sesame"]\nstop_timeout = 5\n'
+)
+
+
+def test_programs_have_a_row_for_each_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.toml").write_text(_PROGRAMS)
+    text = printed(capsys, "show", "--origin", "--changed", "-c", "a.toml")
+    assert [" ".join(line.split()) for line in text.splitlines()] == [
+        "KEY VALUE FROM",
+        'program "queue".name queue a.toml:2',
+        "program \"queue\".command rq 'a b' a.toml:3",
+        'program "queue".environment A=(hidden) a.toml:4',
+        'program "queue".stop_timeout 5s a.toml:5',
+    ]
+    every = printed(capsys, "show", "-c", "a.toml")
+    assert [line.split()[1].partition(".")[2] for line in every.splitlines() if "program " in line] == list(
+        program_catalog()
+    )
+    assert invoke(["check", "-c", "a.toml"]) is ExitCode.OK
+    checked = capsys.readouterr().out
+    assert 'program "queue".restart' in checked
+    assert "sesame" not in text + every + checked
+
+
+@pytest.mark.parametrize("words", [["config", "show", "--origin"], ["check"]])
+def test_programs_for_programs(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.toml").write_text(_PROGRAMS)
+    assert invoke([*words, "--json", "-c", "a.toml"]) is ExitCode.OK
+    entry = json.loads(capsys.readouterr().out)["program"]
+    assert (entry["origin"], len(entry["value"])) == ("a.toml:2", 1)
+    assert entry["value"][0] | {"name": "queue", "environment": ["A=(hidden)"]} == entry["value"][0]
+    assert entry["origins"][0]["stop_timeout"] == "a.toml:5"
+    assert entry["origins"][0]["restart"] == "default"
+
+
+def test_programs_that_differ() -> None:
+    """By name; what one side does not have is of another version, or no table at all."""
+    before = {"program": [{"name": "a", "command": ["x", "y z"], "old": 1}, {"name": "b", "count": 1}]}
+    after = {"program": [{"name": "b", "count": 2, "new": 1}, {"name": "c", "command": ["d"]}, 5]}
+    found = config_show.differences(before, after)
+    assert list(config_show.as_text(found)) == [
+        "live (obeyed as soon as a reload is done):",
+        "  program \"a\"        x 'y z' -> unset",
+        '  program "b".count  1 -> 2',
+        '  program "c"        unset -> d',
+    ]
+    assert (
+        config_show.differences(before, {}) == config_show.differences({"program": 5}, {"program": []}) == []
+    )
+
+
+@pytest.mark.parametrize(
+    "tables", [None, 5, [5], [{"name": 5, "command": 5, "start_timeout": "\x1b", "new": {}}]]
+)
+def test_programs_of_another_version_reach_the_terminal_as_text(tables: object) -> None:
+    text = config_show.table({"program": tables}, {})
+    assert all(line.isprintable() for line in text.split("\n"))

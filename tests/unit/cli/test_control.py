@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from srvctl.supervisor.admin import Admin
     from srvctl.supervisor.events import Event
 
-CHANGING = {"reload", "stop", "upgrade", "recycle", "scale", "worker"}  #: and may be only asked for
+CHANGING = {
+    "reload",
+    "stop",
+    "upgrade",
+    "recycle",
+    "scale",
+    "worker",
+    "program",
+}  #: and may be only asked for
 #: What the fleet says in a status; no process has this pid, as Linux has no more than 2**22.
 STATUS: dict[str, Any] = {
     "state": "running",

@@ -8,22 +8,28 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from srvctl.cli import completion, front
 from srvctl.cli.app import everything, invoke
-from srvctl.cli.generated import modules, pages, write
+from srvctl.cli.generated import modules, pages, references, write
 from srvctl.cli.man import SIGNALS
+from srvctl.cli.manual import WORKER_SIGNALS
 from srvctl.errors import ExitCode
-from srvctl.supervisor.signals import MEANINGS
+from srvctl.ipc.forking import _NOT_OURS
+from srvctl.supervisor.signals import _OTHERS, MEANINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("name", [*pages(), *modules()])
+@pytest.mark.parametrize("name", [*pages(), *references(), *modules()])
 def test_the_committed_file_is_what_the_commands_make(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == {**pages(), **modules()}[name], (
+    assert (ROOT / name).read_text(encoding="utf-8") == {**pages(), **references(), **modules()}[name], (
         "run: python -m srvctl.settings.reference"
     )
 
@@ -32,6 +38,7 @@ def test_they_are_written_where_they_belong(tmp_path: Path) -> None:
     write(tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
         *pages(),
+        *references(),
         *modules(),
     }
 
@@ -78,8 +85,25 @@ def test_all_of_them_are_installed_with_the_wheel() -> None:
 
 
 def test_the_man_page_has_every_signal() -> None:
-    named = {name for names, _ in SIGNALS for name in names.split(", ")}
-    assert named == {signum.name for signum in MEANINGS}
+    assert _named(SIGNALS) == {signum.name for signum in (*MEANINGS, *_OTHERS)}
+
+
+def test_the_reference_says_what_a_worker_leaves_to_the_master() -> None:
+    left = next(names for names, text in WORKER_SIGNALS if "for the master" in text)
+    assert set(left.split(", ")) == {signum.name for signum in _NOT_OURS}
+    assert _named(WORKER_SIGNALS) >= _named(SIGNALS)
+
+
+def _named(table: Sequence[tuple[str, str]]) -> set[str]:
+    return {name for names, _ in table for name in names.split(", ")}
+
+
+def test_the_reference_has_every_command_and_every_flag() -> None:
+    page = references()["docs/reference/cli.md"]
+    told = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", page))
+    for command in everything():
+        assert f"### srvctl {command.name}\n" in page
+        assert {name for flag in command.flags for name in flag.names} <= told
 
 
 @pytest.mark.parametrize("shell", completion.FILES)

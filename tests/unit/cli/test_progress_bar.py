@@ -34,21 +34,24 @@ def test_it_is_a_line_that_fits(done: int, of: int, width: int, line: str) -> No
     assert len(line) < max(width, 2)
 
 
+_END = "\x00"  #: of what is looked at
+
+
 @contextmanager
 def terminal(name: str = "xterm") -> Iterator[Callable[[], str]]:
     """Have stderr be a terminal; yield what returns what was written to it."""
     master, slave = pty.openpty()
-    os.set_blocking(master, False)
     with os.fdopen(slave, "w") as stream, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TERM", name)
         patch.setattr(sys, "stderr", stream)
 
         def written() -> str:
+            stream.write(_END)  # the kernel passes on what was written in its own time
             stream.flush()
-            try:
-                return os.read(master, 65536).decode()
-            except BlockingIOError:
-                return ""
+            found = b""
+            while not found.endswith(_END.encode()):
+                found += os.read(master, 65536)
+            return found.decode().removesuffix(_END)
 
         yield written
     os.close(master)

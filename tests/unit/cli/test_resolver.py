@@ -72,6 +72,25 @@ def test_the_parent_exits_with_the_code_of_the_child(
     assert "Traceback" not in printed.err
 
 
+def test_a_stop_waits_for_who_has_handlers() -> None:
+    """Between two of them there is nobody, and a process 1 would ignore it; a child of before has no part."""
+    done = in_a_process(
+        "import os, signal\n"
+        "from srvctl.cli.resolver import resolve\n"
+        "from srvctl.supervisor.signals import SignalInbox\n"
+        "stops = {signal.SIGTERM, signal.SIGINT}\n"
+        "masks = []\n"
+        "look = lambda _: masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()) & stops)\n"
+        "resolve(['run', 'a:b'], look, holds_stops_back=True)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "inbox = SignalInbox()\n"
+        "assert inbox.take_nowait() == []\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)\n"
+        "print(masks, inbox.take_nowait() == [signal.SIGTERM])\n"
+    )
+    assert (done.stdout, done.stderr) == ("[set()] True\n", "")
+
+
 def test_what_was_printed_before_is_printed_once() -> None:
     done = in_a_process(
         "import sys; from srvctl.cli.resolver import resolve; print('<first>'); resolve(['run', '--help'])"

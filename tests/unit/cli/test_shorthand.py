@@ -20,6 +20,7 @@ from srvctl.cli.shorthand import spelled_out
         ["--reload"],  # UVICORN_APP names the application
         ["-c", "srvctl.toml", "main:app"],
         ["--config=srvctl.toml", "main:app"],
+        ["--name", "web", "main:app"],
     ],
 )
 def test_an_application_or_a_flag_of_run_means_run(argv: list[str]) -> None:
@@ -39,6 +40,8 @@ def test_an_application_or_a_flag_of_run_means_run(argv: list[str]) -> None:
         ["-c", "srvctl.toml"],
         ["-csrvctl.toml", "stop"],
         ["--config=srvctl.toml", "reload"],
+        ["--name", "web", "status"],
+        ["--control-socket=/run/web.sock", "reload"],
         *([command.name, "main:app"] for command in everything()),
     ],
 )

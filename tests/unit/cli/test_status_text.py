@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from srvctl.cli.status_text import as_text, ready, worker_table
+from srvctl.cli.status_text import as_text, program_table, ready, worker_table
 
 STATUS: dict[str, Any] = {
     "name": "shop",
@@ -69,6 +69,35 @@ def test_columns_are_aligned() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("scale", "line"),
+    [
+        ({}, ""),
+        ({"follows_load": False, "min": 2, "max": 2, "why": ""}, ""),
+        (
+            {"follows_load": True, "min": 1, "max": 8, "why": "", "held": ""},
+            "2 workers are wanted, of 1 to 8 by the load",
+        ),
+        (
+            {"follows_load": True, "min": 1, "max": 8, "why": "loops 90 % busy", "held": ""},
+            "2 workers are wanted, of 1 to 8 by the load: loops 90 % busy",
+        ),
+        (
+            {"follows_load": True, "min": 1, "max": 2, "why": "loops 90 % busy", "held": "workers.max"},
+            "2 workers are wanted, of 1 to 2 by the load, which needs more (workers.max)",
+        ),
+    ],
+)
+def test_how_many_workers_the_load_wants_is_told(scale: dict[str, Any], line: str) -> None:
+    lines = as_text({**STATUS, "scale": scale}).splitlines()
+    assert [text.strip() for text in lines if "by the load" in text] == ([line] if line else [])
+
+
+def test_one_worker_is_wanted() -> None:
+    scale = {"follows_load": True, "min": 1, "max": 3}
+    assert "  1 worker is wanted, of 1 to 3 by the load\n" in as_text({**STATUS, "target": 1, "scale": scale})
+
+
 def test_sixty_four_workers_fit_into_eighty_columns() -> None:
     worker = {"pid": 10**6, "state": "ready", "generation": 12, "uptime": 90000, "requests": 10**9}
     worker |= {"cpu": 0.99, "pss": 350 * 2**20, "errors": 9, "in_flight": 99, "connections": 999}
@@ -113,3 +142,25 @@ def test_whatever_a_master_says_can_be_shown(status: dict[str, Any]) -> None:
     text = as_text(status)
     assert "\x1b" not in text
     assert "srvctl ?" in text
+
+
+def test_programs_are_told_below_the_workers_by_number_where_there_are_several() -> None:
+    programs = [
+        {"name": "redis", "index": 0, "pid": 71, "state": "running", "uptime": 7505.0, "restarts": 0},
+        {"name": "queue", "index": 0, "pid": 72, "state": "running", "uptime": 1.5, "restarts": 12},
+        {
+            "name": "queue",
+            "index": 1,
+            "pid": None,
+            "state": "waiting",
+            "restarts": 3,
+            "reason": "exit code 1",
+        },
+    ]
+    assert as_text(STATUS | {"programs": programs}).splitlines()[-6:-2] == [
+        "PROGRAM  PID  STATE    UPTIME  RESTARTS",
+        "redis     71  running   2h05m         0",
+        "queue:0   72  running      1s        12",
+        "queue:1    -  waiting       -         3  exit code 1",
+    ]
+    assert program_table({"programs": [{}, "nonsense"]})[1:] == ["?          -  ?           -         0"]

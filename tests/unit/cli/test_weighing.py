@@ -31,6 +31,7 @@ def master(peer: int, said: object) -> Master:
         (0, 0, False),
         (ME, None, False),
     ],
+    ids=["the same", "theirs", "ours", "nobody", "not said"],
 )
 def test_pids_of_another_namespace_are_not_looked_up(peer: int, said: object, near: bool) -> None:
     assert is_near(master(peer, said)) is near

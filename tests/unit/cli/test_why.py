@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from srvctl.cli.app import invoke
+from srvctl.cli.census import Found
 from srvctl.cli.death_text import as_text
 from srvctl.errors import ExitCode
 from srvctl.ipc.deaths import Death
@@ -68,6 +69,16 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("srvctl.settings.instance.SYSTEM_STATE", tmp_path / "system")
     monkeypatch.setattr("srvctl.cli.why.SYSTEM_STATE", tmp_path / "system")
     monkeypatch.setattr("srvctl.cli.why.time.time", lambda: NOW)
+    run(monkeypatch)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Have instances of these names answer, beside one that does not."""
+    found = [
+        Found(Path("left.sock"), problem="it is gone"),
+        *(Found(Path(), 7, {"name": one}) for one in names),
+    ]
+    monkeypatch.setattr("srvctl.cli.why.ask_all", lambda _paths, _seconds: found)
 
 
 def record(path: str, *deaths: Death) -> Path:
@@ -261,6 +272,18 @@ class TestLedger:
         assert "process 4142" in why("--name", "web")
         assert "process 4140" in why("--name", "api")
 
+    def test_of_several_the_one_of_the_only_instance_that_runs(
+        self, why: Why, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ledgers stay when instances are gone."""
+        record("state/web.ledger", OOM)
+        record("state/api.ledger", HUNG)
+        run(monkeypatch, "api")
+        assert "process 4140" in why()
+        for others in (("web", "api"), ("other",)):
+            run(monkeypatch, *others)
+            assert "several ledgers: api, web;" in why(code=ExitCode.NO_INSTANCE)
+
     def test_the_file_of_settings_names_the_instance(self, why: Why, monkeypatch: pytest.MonkeyPatch) -> None:
         record("state/web.ledger", OOM)
         record("state/api.ledger", HUNG)
@@ -274,11 +297,25 @@ class TestLedger:
         monkeypatch.setenv("SRVCTL_CONFIG", "b.toml")
         assert "process 4140" in why()
 
-    def test_a_service_has_other_directories(self, why: Why) -> None:
-        """Who asks has no STATE_DIRECTORY, and may be another user."""
-        record("system/web.ledger", OOM)
+    @pytest.mark.parametrize("place", ["system/web.ledger", "system/web/web.ledger", "system/w@1/web.ledger"])
+    def test_a_service_has_other_directories(self, why: Why, place: str) -> None:
+        """Who asks has no STATE_DIRECTORY, and may be another user; each unit may have one of its own."""
+        record(place, OOM)
         assert "process 4142" in why("--name", "web")
         assert "process 4142" in why()
+
+    def test_without_a_place_on_the_disk_it_is_in_memory_unless_somebody_else_made_that(
+        self, why: Why, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shared = str(tmp_path / "shm")
+        monkeypatch.setattr("srvctl.settings.instance.TEMPORARY", (shared,))
+        monkeypatch.setattr("srvctl.cli.why.TEMPORARY", (shared,))
+        record(f"shm/srvctl-{os.geteuid()}/web.ledger", OOM)
+        assert "process 4142" in why()
+        assert "process 4142" in why("--name", "web")
+        monkeypatch.setattr("srvctl.cli.why.is_trusted", lambda *_: False)
+        assert "no ledger is there" in why(code=ExitCode.NO_INSTANCE)
+        assert "no ledger is there" in why("--name", "web", code=ExitCode.NO_INSTANCE)
 
     @pytest.mark.parametrize(
         ("argv", "said"),

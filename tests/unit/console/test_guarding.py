@@ -88,7 +88,11 @@ def test_ready_is_who_serves_with_enough_workers() -> None:
 @pytest.mark.parametrize(
     ("key", "good", "bad"),
     [
-        ("console.bind", [":9100", "[::1]:1", "unix:/c?mode=660"], ["9100", "fd://3", "systemd:x", "unix:"]),
+        (
+            "console.bind",
+            [":9100", "[::1]:1", "unix:/c?mode=660", "systemd:console"],
+            ["9100", "fd://3", "systemd:", "unix:"],
+        ),
         ("console.hosts", ["a.b", "*"], ["http://a", "a:1", "a/b", ""]),
         ("console.token", ["x" * 16], ["x" * 15, "x" * 15 + " ", "\xe9" * 16]),
         ("metrics.statsd", ["h:8125", "[::1]:8125"], ["h", ":8125", "h:0", "unix:/x"]),

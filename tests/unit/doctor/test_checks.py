@@ -23,6 +23,7 @@ from srvctl.doctor.facts import (
     Surroundings,
 )
 from srvctl.doctor.finding import Level
+from srvctl.ipc.topology import Topology
 from srvctl.settings.groups import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ def said(found: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.level.value, finding.text) for finding in found]
 
 
+NODES = Facts(
+    capacity=Capacity(
+        affinity=8,
+        cpus=frozenset(range(8)),
+        topology=Topology((frozenset(range(4)), frozenset(), frozenset(range(4, 8)))),
+    )
+)
 LIMIT_CASES: list[tuple[Any, dict[str, Any], Facts, str, str, str]] = [
     (check_limits.open_files, {}, Facts(), "ok", "no limit", ""),
     (check_limits.open_files, {}, Facts(limits=Limits(files=65536)), "ok", "65536", ""),
@@ -153,10 +161,51 @@ LIMIT_CASES: list[tuple[Any, dict[str, Any], Facts, str, str, str]] = [
         "1 worker",
         "",
     ),
+    (check_limits.affinity, {}, NODES, "note", "2 memory nodes", "--cpu-affinity numa"),
+    (
+        check_limits.affinity,
+        {"workers__cpu_affinity": "auto", "workers__count": 9},
+        NODES,
+        "warning",
+        "9 workers on CPUs 0-7: some must share one",
+        "--workers 8, or leave workers.cpu_affinity out",
+    ),
+    (
+        check_limits.affinity,
+        {"workers__cpu_affinity": "0;1", "workers__count": 3},
+        NODES,
+        "warning",
+        "3 workers on CPUs 0-1",
+        "--workers 2, or leave",
+    ),
+    (
+        check_limits.affinity,
+        {"workers__cpu_affinity": "numa", "workers__count": 1},
+        NODES,
+        "note",
+        "the memory node of CPUs 4-7 is not used",
+        "--workers auto",
+    ),
+    (
+        check_limits.affinity,
+        {"workers__cpu_affinity": "numa", "workers__count": 64},
+        NODES,
+        "ok",
+        "64 workers on CPUs 0-7",
+        "",
+    ),
     (check_limits.memory, {}, Facts(), "ok", "no cgroup", ""),
     (
         check_limits.memory,
         {"workers__count": 4, "workers__max_memory": GIB},
+        Facts(capacity=Capacity(memory=2 * GIB)),
+        "problem",
+        "4 workers may have 1GiB each",
+        "--max-memory 368MiB",
+    ),
+    (
+        check_limits.memory,
+        {"workers__max": 4, "workers__max_memory": GIB},
         Facts(capacity=Capacity(memory=2 * GIB)),
         "problem",
         "4 workers may have 1GiB each",
@@ -362,10 +411,26 @@ PROCESS_CASES: list[tuple[Any, dict[str, Any], Facts, str, str, str]] = [
     (
         check_process.service,
         {},
-        Facts(surroundings=Surroundings(has_watchdog=True)),
-        "problem",
-        "WatchdogSec=",
-        "hang_timeout",
+        Facts(surroundings=Surroundings(watchdog=30.0)),
+        "ok",
+        "the watchdog (30 s) is fed while more than half of the workers beat",
+        "",
+    ),
+    (
+        check_process.service,
+        {},
+        Facts(surroundings=Surroundings(watchdog=0.5)),
+        "warning",
+        "WatchdogSec=0.5 is shorter",
+        "WatchdogSec=2 or more",
+    ),
+    (
+        check_process.service,
+        {},
+        Facts(surroundings=Surroundings(is_service=True, mistakes=("NOTIFY_SOCKET is odd.",))),
+        "warning",
+        "NOTIFY_SOCKET is odd",
+        "",
     ),
     (
         check_process.service,
@@ -547,6 +612,8 @@ def test_a_read_only_container_without_room() -> None:
     ("check", "given", "facts"),
     [
         (check_limits.tasks, {}, Facts()),
+        (check_limits.affinity, {}, Facts()),
+        (check_limits.affinity, {}, Facts(capacity=Capacity(cpus=frozenset({0, 1})))),
         (check_kernel.queue, {}, Facts()),
         (check_kernel.memory_promises, {}, Facts()),
         (check_kernel.memory_promises, {"workers__preload": "off"}, Facts(kernel=Kernel(overcommit=2))),
@@ -569,5 +636,5 @@ def test_what_needs_no_word(check: Any, given: dict[str, Any], facts: Facts) -> 
 def test_all_checks_are_asked() -> None:
     """Of a machine of which nothing is known."""
     found = examine(settings(), Facts())
-    assert len({check.__name__ for check in CHECKS}) == len(CHECKS) == 17
+    assert len({check.__name__ for check in CHECKS}) == len(CHECKS) == 18
     assert Level.PROBLEM not in {finding.level for finding in found}

@@ -67,8 +67,12 @@ def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
 
 
 def test_what_this_process_runs_in(root: Path) -> None:
-    found = surroundings({"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "1"}, root)
-    assert (found.is_notified, found.is_service, found.has_watchdog) == (True, False, True)
+    environ = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}
+    found = surroundings(environ, root)
+    assert (found.is_notified, found.is_service, found.watchdog) == (True, False, 3.0)
+    assert (len(environ), found.mistakes) == (3, ())
+    odd = surroundings({"NOTIFY_SOCKET": "vsock:2:1", "INVOCATION_ID": "x"}, root)
+    assert (odd.is_notified, len(odd.mistakes)) == (False, 1)
     assert (found.is_container, found.first_process, found.may_bind_low) == (True, "sh", True)
     assert found.uid == os.geteuid()
     (root / "proc/self/status").write_text("CapEff:\t0000000000000000\n")

@@ -157,7 +157,7 @@ class TestTrimmed:
         ),
         (
             {"oom": True, "rss": 5 * MIB, "rss_trend": (5 * MIB,)},
-            "killed by the kernel's OOM killer (it used 5.0 MiB)",
+            "killed by the kernel's OOM killer (5.0 MiB when it was last measured)",
         ),
         ({"cause": "killed by SIGSEGV"}, "segmentation fault (SIGSEGV)"),
         ({"cause": "killed by SIGABRT"}, "aborted (SIGABRT): Python or a library gave up"),
@@ -195,6 +195,10 @@ class TestTrimmed:
         (
             {"asked_by": "max_requests", "cause": "exit code 0", "state": "draining"},
             "recycled: max_requests",
+        ),
+        (
+            {"asked_by": "memory_watermark: 91 % of 512 MiB memory are used", "cause": "exit code 0"},
+            "recycled: memory_watermark (91 % of 512 MiB memory are used)",
         ),
         (
             {"asked_by": "max_memory: 612 MiB PSS", "cause": "exit code 0"},

@@ -155,7 +155,9 @@ def test_a_file_made_for_uvicorn(
 def test_the_file_in_the_documentation(tmp_path: Path, streams: Streams) -> None:
     """It does what is said there."""
     page = Path(__file__).parents[3] / "docs/how-to/logging.md"
-    (text,) = re.findall(r"^```text\n(version: 1\n.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    (text,) = re.findall(
+        r"^```yaml[^\n]*\n(version: 1\n.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
+    )
     (tmp_path / "log.yaml").write_text(text)
     with streams.redirected():
         configure_logs(LogSettings(config=str(tmp_path / "log.yaml")))

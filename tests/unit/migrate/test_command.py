@@ -15,7 +15,7 @@ from tests.support.commands import srvctl
 if TYPE_CHECKING:
     from pathlib import Path
 
-UVICORN = ("--", "uvicorn", "main:app", "--port", "9", "--http2")
+UVICORN = ("--", "uvicorn", "main:app", "--port", "9", "--ws", "m:Class")
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_to_stdout_goes_the_file_alone(tmp_path: Path, capsys: pytest.CaptureFix
     out, err = capsys.readouterr()
     assert out.startswith("# Made by srvctl migrate")
     assert out.endswith("port = 9  # --port\n")
-    assert "--http2" in err
+    assert "--ws m:Class" in err
     assert not list(tmp_path.iterdir())
 
 
@@ -81,7 +81,7 @@ def test_programs_get_an_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert told["server"] == "uvicorn"
     assert told["file"] == "srvctl.toml"
     assert told["settings"]["server.port"] == {"value": 9, "origin": "--port", "written": True}
-    assert [entry["what"] for entry in told["missing"]] == ["--http2"]
+    assert [entry["what"] for entry in told["missing"]] == ["--ws m:Class"]
     assert {"what", "before", "now", "why"} == set(told["different"][0])
 
 

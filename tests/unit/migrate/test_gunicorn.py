@@ -222,7 +222,7 @@ def test_what_is_switched_off_needs_no_counterpart() -> None:
         ("--statsd-host x:1", "--statsd-host"),
         ("--error-logfile e.log", "--error-logfile e.log"),
         ("--worker-connections 5", "--worker-connections"),
-        ("--http-protocols h1,h2", "--http-protocols h1,h2"),
+        ("--http-protocols h2,h3", "--http-protocols h2,h3"),
         ("--brand-new=5", "--brand-new=5"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srvctl.migrate.shellwords import Word, commands_of
@@ -59,6 +59,7 @@ def test_a_variable_has_its_value_or_its_default_or_is_unknown(line: str, word: 
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
+@example(["\\\n"])
 def test_words_that_are_quoted_come_back(words: list[str]) -> None:
     assert texts(shlex.join(words)) == [words]
 

@@ -150,7 +150,6 @@ def test_zuvloop_is_named_as_any_other_loop() -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("uvicorn a:b --http2", "--http2"),
         ("uvicorn a:b --http m:Class", "--http m:Class"),
         ("uvicorn a:b --ws m:Class", "--ws m:Class"),
         ("uvicorn a:b --new-thing 5", "--new-thing 5"),
@@ -207,7 +206,7 @@ def _identity(words: list[str]) -> object:
 
 _LISTEN = ("host", "port", "uds", "fd")
 #: uvicorn takes them together, and srvctl refuses that; or it takes what is no value here.
-_APART = {*_LISTEN, "reload", "ssl_keyfile", "ssl_certfile", "ssl_keyfile_password", "http2", "version"}
+_APART = {*_LISTEN, "reload", "ssl_keyfile", "ssl_certfile", "ssl_keyfile_password", "version"}
 _NUMBERS = {name: st.integers(256, 60000).map(str) for name in VALUES if VALUES[name].isdecimal()}
 _RANGES = {"ssl_version": st.just("17"), "ssl_cert_reqs": st.sampled_from("012")}
 _WORDS: dict[str, st.SearchStrategy[str]] = {

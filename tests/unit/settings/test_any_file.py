@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from srvctl.errors import ConfigError
-from srvctl.settings.catalog import catalog, groups
+from srvctl.settings.catalog import PROGRAM, catalog, groups, program_catalog
 from srvctl.settings.groups import Settings
 from srvctl.settings.load import load
 
@@ -41,6 +41,16 @@ _value = st.recursive(
 )
 _group = st.one_of(st.sampled_from(list(groups())), st.text(max_size=5))
 _key = st.one_of(st.sampled_from([setting.name for setting in catalog().values()]), _scalar)
+_text = st.text(max_size=5)
+_plausible = st.one_of(
+    st.sampled_from(["a", "b", "workers", "exit", "fd:3", "always", "x 'y", ":80", "A=1", "0", "KILL"]), _text
+)
+_program = st.dictionaries(
+    st.one_of(st.sampled_from(list(program_catalog())), _scalar),
+    st.one_of(_value, _plausible, st.lists(_plausible, max_size=3)),
+    max_size=6,
+)
+_programs = st.one_of(_value, st.lists(st.one_of(_program, _program, _value), max_size=4))
 _document = st.dictionaries(_group, st.one_of(_value, st.dictionaries(_key, _value, max_size=4)), max_size=3)
 
 
@@ -76,3 +86,25 @@ _toml_value = st.one_of(
 @settings(deadline=None)
 def test_any_document_of_toml(entries: list[tuple[str, str]]) -> None:
     check("f.toml", "".join(f"{key} = {value}\n" for key, value in entries).encode("utf-8", "surrogatepass"))
+
+
+@given(_programs, st.lists(_plausible, max_size=2))
+@example([{"name": "a", "command": "x", "after": ["b"]}, {"name": "b", "command": "x", "after": ["a"]}], [])
+@settings(deadline=None, max_examples=150)
+def test_any_programs_of_yaml(programs: Any, after: list[str]) -> None:
+    text = yaml.safe_dump({PROGRAM: programs, "workers": {"after": after}}, allow_unicode=True)
+    check("f.yaml", text.encode("utf-8", "surrogatepass"))
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from(list(program_catalog())), _toml_value), max_size=5), max_size=3
+    )
+)
+@settings(deadline=None)
+def test_any_programs_of_toml(programs: list[list[tuple[str, str]]]) -> None:
+    tables = [
+        "[[program]]\n" + "".join(f"{key} = {value}\n" for key, value in dict(entries).items())
+        for entries in programs
+    ]
+    check("f.toml", "".join(tables).encode("utf-8", "surrogatepass"))

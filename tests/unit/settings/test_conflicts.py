@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from srvctl.errors import ConfigError, SrvctlError, UsageError
+from srvctl.settings.conflicts import without_most
 from srvctl.settings.load import load
 
 if TYPE_CHECKING:
@@ -88,6 +89,20 @@ def test_who_turns_reload_on_overrules_lower_sources(
             ConfigError,
             "{file}:2: workers.count cannot be combined with reload.enabled (line 4): ",
         ),
+        (
+            {**RELOAD, "workers.max": "4"},
+            {},
+            "",
+            UsageError,
+            "--max-workers cannot be combined with --reload: ",
+        ),
+        (
+            {},
+            {},
+            "[workers]\nmax = 1\n[reload]\nenabled = true",
+            ConfigError,
+            "{file}:2: workers.max cannot be combined with reload.enabled (line 4): ",
+        ),
     ],
 )
 def test_more_workers_from_the_same_source_or_a_higher_one_are_a_mistake(
@@ -103,6 +118,73 @@ def test_more_workers_from_the_same_source_or_a_higher_one_are_a_mistake(
     with pytest.raises(kind) as caught:
         load(cli, environ, path)
     assert str(caught.value) == line.format(file=path) + WHY
+
+
+@pytest.mark.parametrize("file", ["[workers]\nmin = 2\nmax = 4", "[workers]\nmax = 4"])
+def test_reload_overrules_bounds_of_lower_sources(file: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(file, encoding="utf-8")
+    workers = load(RELOAD, {}, path).settings.workers
+    assert (workers.count, workers.min, workers.max) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("cli", "environ", "file", "line"),
+    [
+        (
+            {"workers.min": "4", "workers.max": "2"},
+            {},
+            "",
+            (
+                "--min-workers: workers.min: 4 is more than workers.max (2, command line --max-workers); "
+                "write 2 or less"
+            ),
+        ),
+        (
+            {"workers.max": "2"},
+            {"SRVCTL_WORKERS__MIN": "3"},
+            "[workers]\nmin = 1\nmax = 9",
+            (
+                "SRVCTL_WORKERS__MIN: workers.min: 3 is more than workers.max (2, command line "
+                "--max-workers); write 2 or less"
+            ),
+        ),
+        (
+            {},
+            {},
+            "[workers]\nmin = 3\nmax = 2",
+            "{file}:2: workers.min: 3 is more than workers.max (2, {file}:3); write 2 or less",
+        ),
+    ],
+)
+def test_the_fewest_workers_are_not_more_than_the_most(
+    cli: Mapping[str, object], environ: Mapping[str, str], file: str, line: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(file, encoding="utf-8")
+    with pytest.raises(SrvctlError) as caught:
+        load(cli, environ, path)
+    assert str(caught.value) == line.format(file=path)
+
+
+@pytest.mark.parametrize(
+    "cli",
+    [
+        {"workers.min": "4"},
+        {"workers.min": "4", "workers.max": "0"},
+        {"workers.min": "2", "workers.max": "2"},
+    ],
+)
+def test_bounds_that_bind_nothing_or_meet_are_fine(cli: Mapping[str, object]) -> None:
+    assert load(cli, {}, None).settings.workers.min == int(str(cli["workers.min"]))
+
+
+@pytest.mark.parametrize(("most", "lines"), [("0", 2), ("4", 0)])
+def test_flags_that_only_scaling_obeys_are_told_where_it_is_off(most: str, lines: int) -> None:
+    given = {"workers.min": "2", "workers.scale_in_flight": "5", "workers.max": most}
+    told = list(without_most(load(given, {}, None)))
+    assert len(told) == lines
+    assert all(line.endswith(" has no effect without --max-workers") for line in told)
 
 
 @pytest.mark.parametrize(

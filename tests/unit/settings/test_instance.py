@@ -86,6 +86,7 @@ def test_directories_of_a_service_manager_come_first() -> None:
         "/run/srvctl",
         "/run/user/0/srvctl",
         "/tmp/srvctl-0",
+        "/dev/shm/srvctl-0",
     ]
     assert [str(path) for path in state_directories(environ, 0)] == [
         "/var/lib/a",
@@ -96,7 +97,7 @@ def test_directories_of_a_service_manager_come_first() -> None:
 
 
 def test_a_user_has_no_part_in_the_directories_of_root() -> None:
-    assert runtime_directories({}, 1000, "/var/tmp") == (Path("/var/tmp/srvctl-1000"),)
+    assert runtime_directories({}, 1000, ["/var/tmp"]) == (Path("/var/tmp/srvctl-1000"),)
     assert state_directories({}, 1000) == ()
 
 
@@ -105,7 +106,7 @@ def test_relative_directories_are_ignored() -> None:
     environ = dict.fromkeys(
         ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"), "here"
     )
-    assert runtime_directories(environ, 1000) == (Path("/tmp/srvctl-1000"),)
+    assert runtime_directories(environ, 1000) == (Path("/tmp/srvctl-1000"), Path("/dev/shm/srvctl-1000"))
     assert state_directories(environ, 1000) == ()
 
 
@@ -114,8 +115,12 @@ def test_paths_are_those_of_the_directories_or_the_one_chosen_or_none() -> None:
     assert control_paths("auto", "web", environ, 7) == (
         Path("/run/user/7/srvctl/web.sock"),
         Path("/tmp/srvctl-7/web.sock"),
+        Path("/dev/shm/srvctl-7/web.sock"),
     )
-    assert ledger_paths("auto", "web", environ, 7) == (Path("/home/x/.local/state/srvctl/web.ledger"),)
+    assert ledger_paths("auto", "web", environ, 7) == (
+        Path("/home/x/.local/state/srvctl/web.ledger"),
+        Path("/dev/shm/srvctl-7/web.ledger"),
+    )
     assert control_paths("auto", "web", environ, 7, "/etc/shop/web.toml")[-1] == Path("/etc/shop/web.sock")
     assert control_paths("here.sock", "web", environ, 7) == (Path.cwd() / "here.sock",)
     assert ledger_paths("/there", "web", environ, 7) == (Path("/there"),)

@@ -1,4 +1,4 @@
-"""CPUs, limits, umasks, users and groups: what the texts mean, and what is said of one that means none."""
+"""Limits, umasks, users and groups: what the texts mean, and what is said of one that means none."""
 
 from __future__ import annotations
 
@@ -9,73 +9,11 @@ from srvctl.settings.process_values import (
     RLIMIT_NAMES,
     UNLIMITED,
     Rlimit,
-    cpus_for,
-    parse_cpus,
     parse_id,
     parse_rlimit,
     parse_umask,
-    spell_cpus,
     spell_limit,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "cpus"),
-    [
-        ("0", {0}),
-        ("0-3,8", {0, 1, 2, 3, 8}),
-        (" 2 , 0 ", {0, 2}),
-        ("1,1-2", {1, 2}),
-        ("8191", {8191}),
-        ("auto", None),
-        ("AUTO", None),
-    ],
-)
-def test_cpus(text: str, cpus: set[int] | None) -> None:
-    """A list of numbers and ranges, or auto."""
-    assert parse_cpus(text) == cpus
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("a", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("1,", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("-1", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("1-", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("٣", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("0,auto", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("0-4294967295", "is not a list of CPUs; write for example 0-3,8 or auto"),
-        ("3-0", "has a range that ends before it begins; write 0-3"),
-        ("0-8192", "names CPU 8192; no machine has more than 8192"),
-    ],
-)
-def test_what_names_no_cpus(text: str, message: str) -> None:
-    """Above all no range that takes the memory of the machine."""
-    with pytest.raises(ValueError) as caught:
-        parse_cpus(text)
-    assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(("slot", "cpu"), [(0, 2), (1, 3), (2, 7), (3, 2), (300, 2)])
-def test_auto_gives_each_slot_one_cpu_and_begins_anew_when_there_are_more_slots(slot: int, cpu: int) -> None:
-    """Always the same one: a worker that replaces another takes its CPU."""
-    assert cpus_for("auto", slot, {7, 3, 2}) == {cpu}
-
-
-def test_a_list_is_for_every_slot() -> None:
-    """Wherever it is."""
-    assert [cpus_for("0-1", slot, {0, 1, 2}) for slot in (0, 9)] == [{0, 1}] * 2
-
-
-@pytest.mark.parametrize(
-    ("cpus", "text"), [({0}, "0"), ({0, 1, 2, 5}, "0-2,5"), ({1, 3}, "1,3"), (set(), "")]
-)
-def test_cpus_are_spelled_as_they_are_read(cpus: set[int], text: str) -> None:
-    """For sentences."""
-    assert spell_cpus(cpus) == text
-    assert not cpus or parse_cpus(text) == frozenset(cpus)
 
 
 @pytest.mark.parametrize(

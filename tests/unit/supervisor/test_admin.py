@@ -22,6 +22,7 @@ from srvctl.supervisor.events import (
     DumpAsked,
     Event,
     MetricsAsked,
+    ProgramAsked,
     RecycleAsked,
     ReloadAsked,
     ScaleAsked,
@@ -142,6 +143,11 @@ def read(sock: socket.socket) -> tuple[bytes, bool]:
             {"target": "pid:77"},
             WorkerKillAsked(f"srvctl worker kill {ME}", "pid:77", client=1),
         ),
+        (
+            "program",
+            {"verb": "restart", "name": "queue"},
+            ProgramAsked(f"srvctl program {ME}", "restart", "queue", client=1),
+        ),
         ("worker_dump", {"target": "slot:0"}, DumpAsked(f"srvctl worker dump {ME}", "slot:0", client=1)),
     ],
 )
@@ -163,6 +169,8 @@ def test_each_command_is_an_event(world: World, command: str, args: dict[str, ob
         ("scale", {"count": 0}, "the count of scale is"),
         ("worker_kill", {}, "the target of worker_kill is slot:N or pid:N"),
         ("worker_kill", {"target": "all"}, "the target of worker_kill is slot:N or pid:N"),
+        ("program", {"verb": "dance", "name": "queue"}, "the verb of program is one of start, stop, restart"),
+        ("program", {"name": "queue"}, "the verb of program is one of"),
         ("logs", {"lines": -1}, "lines of logs is a number from 0"),
         ("events", {"slot": 1}, "events takes no argument 'slot'"),
         ("scale", {"change": 10**9}, "the change of scale is"),

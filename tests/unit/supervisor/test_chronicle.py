@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from srvctl.settings.groups import ProgramSettings
 from srvctl.supervisor.chronicle import Chronicle, of_death, of_upgrade
 from srvctl.supervisor.events import (
     Examined,
     Looked,
+    ProgramExited,
+    ProgramForked,
+    ProgramReady,
     ReloadAsked,
     ScaleAsked,
     SettingsRefused,
@@ -16,7 +20,7 @@ from srvctl.supervisor.events import (
     WorkerReady,
     WorkerStopAsked,
 )
-from tests.support.scene import RELOAD, TERM, Scene, exited, forked, serving, up
+from tests.support.scene import POLICY, RELOAD, TERM, Scene, exited, forked, serving, up
 from tests.unit.supervisor.test_tally import DEATH
 from tests.unit.supervisor.test_watch import HANG, asked_again, suspected
 
@@ -128,3 +132,24 @@ def test_texts_of_others_are_harmless() -> None:
 
 def test_an_upgrade() -> None:
     assert of_upgrade("1", "2")["text"] == "srvctl 2 took over from srvctl 1."
+
+
+def test_the_life_of_a_program() -> None:
+    policy = replace(POLICY, programs=(ProgramSettings(name="queue", command=("q",), ready="notify"),))
+    reader = Reader(Scene(1, policy=policy))
+    assert reader.texts(Started()) == []
+    assert reader.texts(ProgramForked(1, 3001)) == ["Program queue:0 [3001] starts."]
+    assert reader.texts(ProgramReady(1)) == ["Program queue:0 [3001] runs."]
+    assert reader.texts(ProgramExited(1, "exit code 1", is_success=False)) == []  # the next starts at once
+    assert reader.texts(ProgramForked(2, 3002)) == ["Program queue:0 [3002] starts (exit code 1)."]
+    assert reader.reads(ProgramExited(2, "killed by SIGSEGV", is_success=False)) == [
+        {
+            "kind": "program",
+            "level": "error",
+            "text": "Program queue:0 waits to be started (killed by SIGSEGV).",
+            "name": "queue",
+            "index": 0,
+            "pid": None,
+            "state": "waiting",
+        }
+    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from srvctl.supervisor.directories import first_usable
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 UID = os.geteuid()
 
@@ -40,6 +40,19 @@ def test_the_first_that_can_be_used_is_taken(tmp_path: Path) -> None:
     found, reason = first_usable([good], UID + 1, is_chosen=False)
     assert found is None
     assert f"belongs to user {UID}, not to user {UID + 1}" in reason
+
+
+@pytest.mark.skipif(UID != 0, reason="only root can leave a link of root's")
+def test_a_link_of_root_is_followed(tmp_path: Path) -> None:
+    """As systemd makes them to what it keeps for a user that is not there for ever (DynamicUser=)."""
+    (tmp_path / "private").mkdir(0o700)
+    os.chown(tmp_path / "private", 1, -1)
+    path = tmp_path / "link" / "x"
+    path.parent.symlink_to("private")
+    assert first_usable([path], 1, is_chosen=False) == (path, "")
+    assert first_usable([path], 2, is_chosen=False)[0] is None
+    os.chown(path.parent, 2, -1, follow_symlinks=False)
+    assert first_usable([path], 1, is_chosen=False)[0] is None
 
 
 def test_a_directory_that_the_user_chose_is_taken_as_it_is_and_never_made(tmp_path: Path) -> None:

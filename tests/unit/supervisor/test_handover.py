@@ -19,8 +19,9 @@ import srvctl
 from srvctl.__main__ import HANDOVER
 from srvctl.ipc.channel import ChannelError, Decoder, Hello, Ready, encode
 from srvctl.ipc.scoreboard import Reading
+from srvctl.ipc.shares import SIZE
 from srvctl.settings.binds import TcpBind, UnixBind
-from srvctl.settings.catalog import catalog
+from srvctl.settings.catalog import PROGRAM, catalog
 from srvctl.settings.groups import LogSettings, Settings
 from srvctl.settings.keeping import flat, in_force, kept
 from srvctl.supervisor import handover
@@ -157,6 +158,11 @@ def test_belongings_come_along() -> None:
     heir = Belongings.inherit(state)
     assert heir.notifier.address == fresh.notifier.address == b"\0\xc3\xa4"
     assert (heir.program, heir.place, heir.fds()) == (fresh.program, fresh.place, fresh.fds())
+    del state["shares"]  # an earlier srvctl has none
+    other = Belongings.inherit(state)
+    assert os.fstat(other.shares).st_size == SIZE
+    os.close(other.shares)
+    other.notifier.close()
     for fd in fresh.fds():
         os.close(fd)
     fresh.notifier.close()
@@ -192,7 +198,7 @@ def test_settings_stay_as_they_were() -> None:
 def test_every_setting_can_be_kept() -> None:
     """Its default can be written and read; none is forgotten."""
     values = through_json(flat(Settings()))
-    assert list(values) == list(catalog())
+    assert list(values) == [*catalog(), PROGRAM]
     settings, notes = kept(values, Settings())
     assert not notes
     assert all(attrgetter(key)(settings) == attrgetter(key)(Settings()) for key in catalog())
@@ -450,7 +456,7 @@ def test_a_decoder_goes_on_where_another_stopped() -> None:
 
 def test_sockets_come_along_with_their_files(tmp_path: Path) -> None:
     binds = (TcpBind("127.0.0.1", 0), UnixBind(str(tmp_path / "s"), 0o660))
-    listeners = open_listeners(binds, 5, {})
+    listeners = open_listeners(binds, 5)
     generations = Generations(Generation(3, Settings(), tuple(listeners)))
     values = through_json(generations.export())
     for listener in listeners:

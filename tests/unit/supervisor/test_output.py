@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,6 +81,27 @@ def test_json_wraps_what_is_none() -> None:
     }
     own = b' {"message": 1} '
     assert shapes.as_json(entry(own)) == own
+
+
+def test_lines_of_a_program_have_its_name() -> None:
+    line = replace(entry(b"ERROR: no"), program="queue:1")
+    assert shapes.as_line(line) == b"[queue:1] ERROR: no\n"
+    assert level_of(line) == "ERROR"
+    assert json.loads(shapes.as_json(line))["program"] == "queue:1"
+    assert shapes.as_local_syslog(line).endswith(b"srvctl[4711]: [queue:1] ERROR: no")
+    assert b"SRVCTL_PROGRAM=queue:1" in shapes.as_journal(line).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (b'{"a": [1], "b": "}"}', {"program": "queue", "a": [1], "b": "}"}),
+        (b" {} ", {"program": "queue"}),
+        (b'{"program": "it"}', {"program": "it"}),
+    ],
+)
+def test_json_of_a_program_gets_its_name(own: bytes, told: dict[str, object]) -> None:
+    assert json.loads(shapes.as_json(replace(entry(own), program="queue"))) == told
 
 
 def test_syslog_and_journald() -> None:

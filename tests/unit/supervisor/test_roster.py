@@ -69,6 +69,33 @@ def test_iteration_survives_changes() -> None:
     assert not roster.workers
 
 
+def test_who_is_gone_holds_nothing() -> None:
+    """Whether others of its slot are left or not, and also where two records say the same."""
+    old, new, other = Worker(1, 0, 1), Worker(2, 0, 1), Worker(3, 1, 1)
+    roster = roster_of(old, new, other)
+    roster.remove(old)
+    assert roster.holders(0) == [new]
+    roster.remove(new)
+    assert roster.holders(0) == []
+    assert roster.holders(1) == [other]
+
+
+def test_asking_about_each_slot_looks_at_each_worker_once() -> None:
+    """Every event asks that several times, so it must not cost n² steps for n workers."""
+    looks = 0
+
+    class Seen(Worker):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal looks
+            looks += name == "state"
+            return super().__getattribute__(name)
+
+    roster = roster_of(*(Seen(n, n, 1, state=WorkerState.READY) for n in range(64)))
+    looks = 0
+    assert all(roster.is_served(slot) and roster.holders(slot) for slot in range(64))
+    assert looks == 2 * 64
+
+
 def test_a_slot_remembers() -> None:
     """The record of a slot is made on first use and is the same ever after."""
     roster = Roster()

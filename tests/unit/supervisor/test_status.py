@@ -47,6 +47,7 @@ def test_a_service_at_rest() -> None:
     assert found["restarts"] == dict.fromkeys(CAUSES, 0)
     assert found["reloads"] == {"succeeded": 0, "failed": 0}
     assert found["log"] == {"lost": 0}
+    assert found["connections_skew"] == 1.0  # of two workers that are ready, one has all
     first, second = found["workers"][:2]
     assert first == {
         "slot": 0,

@@ -51,6 +51,7 @@ DEATH = Death(
         ({"asked_by": "max_requests: 100"}, "max_requests"),
         ({"asked_by": "max_lifetime: 60 s"}, "max_lifetime"),
         ({"asked_by": "max_memory: 1 GiB"}, "max_memory"),
+        ({"asked_by": "memory_watermark: 91 % of 1 GiB memory are used"}, "memory_watermark"),
         ({"asked_by": "hang: its loop was blocked for 3 s"}, "hang"),
         ({"asked_by": "health probe: status 500"}, "health"),
         ({"asked_by": "scaled down"}, "scale"),

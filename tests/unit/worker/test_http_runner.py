@@ -599,7 +599,7 @@ def test_an_idle_task_that_is_cancelled_is_replaced(run: Callable[..., None]) ->
     async def scenario(client: Client) -> None:
         assert await client.get() == b"fine"
         (connection,) = client.server.connections
-        runner = connection.runner
+        runner = next(iter(connection.runners), None)
         assert runner is not None
         asyncio.get_running_loop().call_soon(connection.data_received, GET)
         runner.task.cancel()

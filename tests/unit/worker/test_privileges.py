@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from srvctl.ipc.topology import read_topology
+from srvctl.settings.cpu_placement import nodes_of, spell_cpus, spread
 from srvctl.settings.groups import WorkersSettings
-from srvctl.settings.process_values import UNLIMITED, spell_cpus
+from srvctl.settings.process_values import UNLIMITED
 from srvctl.worker import privileges
 from srvctl.worker.privileges import PrivilegeError, _raise_oom_score, check, settle
 from srvctl.worker.standing import Capability, Standing, standing
@@ -160,6 +162,14 @@ def test_what_is_not_there_is_named() -> None:
         assert problems(ROOT, **{setting: value}) == [
             f"workers.{setting} names no-such, but there is no such group: create it or name another one."
         ]
+
+
+def test_cpus_of_every_list_must_be_there() -> None:
+    """Not only those of the first slot."""
+    assert problems(ROOT, cpu_affinity="0;1;6-7") == [
+        "workers.cpu_affinity names CPU 6-7, but srvctl may use only 0-1,5: name some of these.",
+    ]
+    assert problems(ROOT, cpu_affinity="numa") == []
 
 
 def test_a_number_without_a_name_needs_a_group() -> None:
@@ -343,11 +353,29 @@ def test_by_default_only_the_oom_score_changes() -> None:
 
 
 def test_auto_gives_each_slot_a_cpu() -> None:
-    """One after the other, and from the beginning again."""
-    cpus = sorted(os.sched_getaffinity(0))
+    """One after the other, cores first, and from the beginning again."""
+    available = frozenset(os.sched_getaffinity(0))
+    cpus = spread(available, read_topology(available))
     for slot in (0, len(cpus) - 1, len(cpus)):
         with privileged(cpu_affinity="auto", slot=slot) as process:
             assert process.status["Cpus_allowed_list"] == str(cpus[slot % len(cpus)])
+
+
+def test_numa_gives_each_slot_the_cpus_of_a_node() -> None:
+    """Of this machine, which mostly has one."""
+    available = frozenset(os.sched_getaffinity(0))
+    nodes = nodes_of(available, read_topology(available))
+    for slot in (0, len(nodes)):
+        with privileged(cpu_affinity="numa", slot=slot) as process:
+            assert process.status["Cpus_allowed_list"] == spell_cpus(nodes[0])
+
+
+def test_a_slot_gets_its_own_list() -> None:
+    """In turn."""
+    first, last = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+    for slot, cpu in enumerate((first, last, first)):
+        with privileged(cpu_affinity=f"{first};{last}", slot=slot) as process:
+            assert process.status["Cpus_allowed_list"] == str(cpu)
 
 
 def test_what_the_kernel_refuses_is_a_sentence() -> None:

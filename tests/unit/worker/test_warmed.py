@@ -15,6 +15,7 @@ from srvctl.ipc.descriptors import send_line
 from srvctl.ipc.lifeline import Lifeline
 from srvctl.ipc.scoreboard import SIZE
 from srvctl.settings.groups import AppSettings, Settings
+from srvctl.supervisor.vitals import new_shares
 from srvctl.worker.mold import prepare
 from tests.support.molding import Heard, subreaper
 
@@ -47,11 +48,11 @@ def test_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         process = warm.start(prepare)
         cleanup.callback(end, process.pid)
         monkeypatch.delenv("LISTEN_FDS")
-        lifeline = Lifeline()
+        lifeline, shares = Lifeline(), new_shares()
         process.become(
             "srvctl.worker.warmed:live",
             [settings, str(tmp_path), 1, os.getpid(), dict(os.environ)],
-            [lifeline.end, 1, 2, listener.fileno()],
+            [lifeline.end, shares, 1, 2, listener.fileno()],
         )
         mold = Heard(process.channel)
         assert mold.message() == MoldReady("")
@@ -74,5 +75,6 @@ def test_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         mold.close()
         worker.close()
         os.close(lifeline.end)
+        os.close(shares)
         lifeline.let_go()  # now the kernel ends whoever is left
         assert {os.waitpid(-1, 0)[0] for _ in range(2)} == {process.pid, hello.pid}

@@ -224,7 +224,9 @@ def test_what_cannot_be_called_like_that_is_objected_to(
 
 
 @pytest.mark.parametrize("interface", ["asgi3", "asgi2", "wsgi"])
-@pytest.mark.parametrize("application", [hides_everything, wrapped(wsgi), Mock(), dict], ids=str)
+@pytest.mark.parametrize(
+    "application", [hides_everything, wrapped(wsgi), Mock(), dict], ids=["hidden", "wrapped", "mock", "dict"]
+)
 def test_what_tells_nothing_is_not_objected_to(application: Any, interface: Interface) -> None:
     """A user who says what it speaks knows better, even than the name of what it wraps."""
     assert objection(application, interface) == ""

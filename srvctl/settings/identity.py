@@ -1,6 +1,7 @@
-"""Who the workers are to be: users and groups as settings name them, looked up in the system's databases.
+"""Who a process is to be: users and groups as settings name them, looked up in the system's databases.
 
-The look-up may ask a directory service, so the master leaves it to its children.
+The look-up may ask a directory service, so the master leaves it to its children: to workers, and to the
+processes beside them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from srvctl.settings.process_values import parse_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from srvctl.settings.groups import WorkersSettings
 
 
@@ -43,37 +46,56 @@ class Identity:
         return self.groups | own != groups | own
 
 
-def look_up(workers: WorkersSettings, uid: int) -> Identity:
-    """Return who the workers are to be.
+def of_workers(workers: WorkersSettings, uid: int) -> Identity:
+    """Return who the workers are to be; as `look_up`.
+
+    Raises:
+        LookupError: There is no such user or group.
+    """
+    further = workers.supplementary_groups
+    return look_up(workers.user, workers.group, uid, further=further, of="workers.")
+
+
+def look_up(
+    user: str | None,
+    group: str | None,
+    uid: int,
+    *,
+    further: Sequence[str] = (),
+    of: str = "",
+) -> Identity:
+    """Return who a process is to be.
 
     By default the group is that of the user, and the supplementary groups are those the user is in. Who is
     that user already, because a service manager or a container made it so, keeps the groups it was given.
 
     Args:
-        workers: The names.
+        user: Name or number.
+        group: Name or number.
         uid: Who this process is.
+        further: The supplementary groups.
+        of: What stands before the names of the settings in a message, such as ``workers.``.
 
     Raises:
         LookupError: There is no such user or group; the argument is a sentence that says what to do.
     """
-    user = _user(workers.user, uid) if workers.user is not None else Identity()
-    gid, groups = user.gid, user.groups
-    if workers.group is not None:
-        gid = _group("workers.group", workers.group)
-    if user.uid not in (None, uid):
+    found = _user(f"{of}user", user, uid) if user is not None else Identity()
+    gid, groups = found.gid, found.groups
+    if group is not None:
+        gid = _group(f"{of}group", group)
+    if found.uid not in (None, uid):
         if gid is None:
             raise LookupError(
-                f"workers.user is {user.uid}, a number without a name, so its group is unknown: "
-                "set workers.group as well."
+                f"{of}user is {found.uid}, a number without a name, so its group is unknown: "
+                f"set {of}group as well."
             )
-        groups = frozenset(os.getgrouplist(user.name, gid)) if user.name else frozenset()
-    if workers.supplementary_groups:
-        setting = "workers.supplementary_groups"
-        groups = frozenset(_group(setting, group) for group in workers.supplementary_groups)
-    return replace(user, gid=gid, groups=groups)
+        groups = frozenset(os.getgrouplist(found.name, gid)) if found.name else frozenset()
+    if further:
+        groups = frozenset(_group(f"{of}supplementary_groups", name) for name in further)
+    return replace(found, gid=gid, groups=groups)
 
 
-def _user(text: str, uid: int) -> Identity:
+def _user(setting: str, text: str, uid: int) -> Identity:
     """Return a user with its group, which does not matter for who is that user already."""
     user = parse_id(text)
     try:
@@ -85,7 +107,7 @@ def _user(text: str, uid: int) -> Identity:
         return Identity(entry.pw_uid, gid, name=entry.pw_name, home=entry.pw_dir)
     if isinstance(user, int):
         return Identity(user)
-    raise LookupError(f"workers.user is {user}, but there is no such user: create it or name another one.")
+    raise LookupError(f"{setting} is {user}, but there is no such user: create it or name another one.")
 
 
 def _group(setting: str, text: str) -> int:

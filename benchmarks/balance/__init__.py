@@ -1,0 +1,1 @@
+"""``python -m benchmarks balance``: how evenly servers spread connections over workers, and what it costs."""

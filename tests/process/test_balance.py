@@ -1,0 +1,169 @@
+"""Connections are spread evenly over the workers, whatever happens to one of them. Counts, no times."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+from collections import Counter
+from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from tests.support.client import Connection
+from tests.support.proxy_header import ON, V1
+from tests.support.server import BASIC, ServerProcess
+from tests.support.supervised import Supervised
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+MARK = 0.08
+NUMBER = 200
+TRIES = 4  #: that a machine busy with other things has to let all four workers run in time
+FOUR = ("--workers", "4")
+MANY_SECONDS = ("--timeout-keep-alive", "600")
+
+
+class Clients:
+    """Connections that stay open, and who has them."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._stack = contextlib.ExitStack()
+        self.owners: Counter[int] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def one_by_one(self, number: int, before: bytes = b"") -> None:
+        """Open so many, each when the one before was answered."""
+        for _ in range(number):
+            client = self._open()
+            client.send(before)
+            self.owners[client.get().pid] += 1
+
+    def at_once(self, number: int) -> None:
+        """Open so many, and only then ask."""
+        clients = [self._open() for _ in range(number)]
+        for client in clients:
+            client.send_get()
+        self.owners.update(client.read_response().pid for client in clients)
+
+    def _open(self) -> Connection:
+        is_v6 = self._server.url.startswith("http://[::1]")
+        client = Connection(("::1", self._server.port)) if is_v6 else self._server.connect()
+        return self._stack.enter_context(client)
+
+    def skew(self, number: int) -> float:
+        """Return the coefficient of variation over so many workers."""
+        counts = [*self.owners.values(), *[0] * (number - len(self.owners))]
+        return statistics.pstdev(counts) / statistics.fmean(counts)
+
+
+def serving(*flags: str, bind: str = "127.0.0.1:0") -> ServerProcess:
+    return ServerProcess(BASIC, *FOUR, *MANY_SECONDS, *flags, bind=bind)
+
+
+def address(family: str, tmp_path: Path) -> str:
+    return {"v4": "127.0.0.1:0", "v6": "[::1]:0", "unix": f"unix:{tmp_path}/s"}[family]
+
+
+@pytest.mark.parametrize("way", ["one_by_one", "at_once"])
+@pytest.mark.parametrize("family", ["v4", "v6", "unix"])
+def test_all_workers_have_the_same_number(family: str, way: str, tmp_path: Path) -> None:
+    """A further burst evens out what a busy machine has kept the workers from."""
+    with serving(bind=address(family, tmp_path)) as server, Clients(server) as clients:
+        for _ in range(TRIES):
+            getattr(clients, way)(NUMBER)
+            if clients.skew(4) <= MARK:
+                break
+        assert clients.skew(4) <= MARK, clients.owners
+
+
+def test_behind_the_proxy_protocol_it_is_the_same() -> None:
+    flags = [*ON, "--forwarded-allow-ips", "127.0.0.1"]
+    with serving(*flags) as server, Clients(server) as clients:
+        for _ in range(TRIES):
+            clients.one_by_one(100, before=V1)
+            if clients.skew(4) <= MARK:
+                break
+        assert clients.skew(4) <= MARK, clients.owners
+
+
+def test_it_can_be_left_to_the_kernel() -> None:
+    with serving("--balance", "off") as server, Clients(server) as clients:
+        clients.one_by_one(50)
+        clients.at_once(50)
+        assert clients.owners.total() == 100
+
+
+def test_a_stopped_worker_is_left_out_until_it_goes_on() -> None:
+    with serving() as server, Clients(server) as clients:
+        stopped, *_ = server.workers()
+        os.kill(stopped, SIGSTOP)
+        try:
+            clients.one_by_one(60)
+            clients.at_once(60)
+            assert clients.owners.total() == 120
+            assert stopped not in clients.owners
+            assert len(clients.owners) == 3
+        finally:
+            os.kill(stopped, SIGCONT)
+        for _ in range(TRIES * 3):
+            clients.one_by_one(20)
+            if clients.owners[stopped] >= 30:
+                break
+        assert clients.owners[stopped] >= 30, clients.owners
+
+
+def test_the_successor_of_a_killed_worker_comes_up_to_the_others() -> None:
+    with serving() as server, Clients(server) as clients:
+        clients.one_by_one(80)
+        killed, *others = server.workers()
+        os.kill(killed, SIGKILL)
+        server.wait_death(killed, "killed by SIGKILL")
+        clients.at_once(20)  # whoever is there
+        server.wait_answer(lambda answer: answer.pid not in {killed, *others})
+        del clients.owners[killed]
+        for _ in range(TRIES * 3):
+            clients.one_by_one(20)
+            if clients.skew(4) <= 2 * MARK:
+                break
+        assert clients.skew(4) <= 2 * MARK, clients.owners
+
+
+def test_new_connections_after_a_reload_are_even() -> None:
+    with serving() as server, Clients(server) as before, Clients(server) as after:
+        before.one_by_one(40)
+        mark, old = server.mark(), server.workers()
+        server.signal(SIGHUP)
+        after.one_by_one(40)  # while it happens
+        server.wait_line("Reload done", since=mark)
+        for pid in old:
+            server.wait_death(pid)
+        for pid in old:
+            del after.owners[pid]
+        for _ in range(TRIES):
+            after.one_by_one(100)
+            if after.skew(4) <= MARK:
+                break
+        assert after.skew(4) <= MARK, after.owners
+
+
+def test_a_worker_that_was_alone_shares_with_those_that_come() -> None:
+    with Supervised(BASIC, "--workers", "1", *MANY_SECONDS) as server, Clients(server) as clients:
+        clients.one_by_one(5)
+        assert server.command("scale", "4").returncode == 0
+        for _ in range(TRIES * 3):
+            clients.one_by_one(40)
+            if clients.skew(4) <= MARK:
+                break
+        assert clients.skew(4) <= MARK, clients.owners
