@@ -2,7 +2,8 @@
 
 Pure: whoever mapped the memory passes it in. Each worker writes its own row and nobody else's. It trusts no
 byte of the others': nonsense misleads the balance for as long as `srvctl.worker.courtesy` has patience, and
-nothing else. The master makes the file and never looks into it.
+nothing else. Nor is a second look like the first: rows begin and end between any two of them. The master makes
+the file and never looks into it.
 
 Layout: one page of 32-bit cells in the machine's byte order. Number 1 is how many rows have been in use; 3
 columns follow. Whose a row is the kernel knows: the worker holds a record lock on the byte of that number
@@ -79,13 +80,9 @@ class Shares:
         """Return the group of each row; 0 for those not in use."""
         return self._groups[: self.high]
 
-    def open(self) -> list[int]:
-        """Return for each row one more than its connections; 0 for those who do not accept."""
-        return self._open[: self.high].tolist()
-
-    def own(self, row: int) -> int:
-        """Return one more than the connections of a worker, also where it does not accept at present."""
-        return self._open[row] or 1
+    def open(self, row: int) -> int:
+        """Return one more than the connections of a worker; 0 while it does not accept."""
+        return self._open[row]
 
     def turns(self, row: int) -> int:
         """Return a number that changes whenever that worker is seen to be awake."""

@@ -76,16 +76,13 @@ class Courtesy:
         Args:
             queued: How many these are; None if the kernel does not tell.
         """
-        own = self._shares.own(self._row)
+        own = self._shares.open(self._row) or 1
         leeway = (self.ended // (_FEW * own)).bit_length()
         if queued is not None and queued <= 2 + leeway - own:
             return queued  # whatever others have: the share of everybody is one at least
-        counts = self._shares.open()
-        present = self._present(counts)
+        present = self._present()
         number = len(present) or 1
-        has = 0
-        for row in present:
-            has += counts[row]
+        has = sum(present.values())
         # Where it does not tell: as if each had one more to come, and more where they have many.
         waiting = number * (1 + has // number // (_LEEWAY // 2)) if queued is None else queued
         share = -(-(has + waiting) // number)
@@ -101,8 +98,7 @@ class Courtesy:
         """
         if wait is None:
             turns = self._shares.turns
-            rows = self._present(self._shares.open())
-            return False, Wait(now, {row: turns(row) for row in rows if row != self._row})
+            return False, Wait(now, {row: turns(row) for row in self._present() if row != self._row})
         elapsed, wait.seen = now - wait.seen, now
         wait.spent += max(min(elapsed, _LOOK), elapsed / _BEYOND)
         if wait.spent >= GRACE:
@@ -117,14 +113,15 @@ class Courtesy:
             self._seen = seen
         return self._peers
 
-    def _present(self, counts: list[int]) -> list[int]:
-        """Return the rows of those to whom connections can be left."""
+    def _present(self) -> dict[int, int]:
+        """Return the rows of those to whom connections can be left, with one more than each has."""
         missed = self.missed
         if missed:
             turns = self._shares.turns
             for row in [row for row, turn in missed.items() if turns(row) != turn]:
                 del missed[row]
-        return [row for row in self._find_peers() if counts[row] and row not in missed]
+        count_of = self._shares.open
+        return {row: count for row in self._find_peers() if row not in missed and (count := count_of(row))}
 
     def _miss(self, wait: Wait) -> None:
         """Take those who did not move for absent."""

@@ -12,6 +12,46 @@ from srvctl.worker.courtesy import GRACE, MOST, PATIENCE, Courtesy
 
 _LOOK = 0.001
 
+
+class Restless(Shares):
+    """A table in which something else happens just before each look at it."""
+
+    __slots__ = ("happenings",)
+
+    def __init__(self, buffer: bytearray, happenings: list[tuple[str, int]]) -> None:
+        super().__init__(buffer)
+        self.happenings = happenings
+
+    def happen(self) -> None:
+        if self.happenings:
+            what, row = self.happenings.pop(0)
+            match what:
+                case "begin":
+                    super().begin(row, 1)
+                case "end":
+                    super().end(row)
+                case "rest":
+                    super().rest(row)
+                case "lower":  # two have begun at once; see `Shares.turn`
+                    self._cells[1] = row
+
+    def groups(self) -> memoryview:
+        self.happen()
+        return super().groups()
+
+    def open(self, row: int) -> int:
+        self.happen()
+        return super().open(row)
+
+    def turns(self, row: int) -> int:
+        self.happen()
+        return super().turns(row)
+
+
+happenings = st.lists(
+    st.tuples(st.sampled_from(["begin", "end", "rest", "lower"]), st.integers(0, 11)), max_size=40
+)
+
 counts = st.lists(st.integers(0, 300), min_size=1, max_size=12)
 
 
@@ -119,6 +159,25 @@ def test_a_worker_that_does_not_move_is_waited_for_once(has: list[int]) -> None:
     crowd.shares.write(0, 300)
     assert not crowd.room(0), "it is back"
     assert 1 not in crowd.workers[0].missed
+
+
+@given(counts, happenings, st.integers(0, 50))
+def test_others_may_begin_and_end_between_any_two_looks(
+    has: list[int], happenings: list[tuple[str, int]], queued: int
+) -> None:
+    """A worker that stumbles here would accept nothing any more."""
+    shares = Restless(bytearray(SIZE), [])
+    for row, number in enumerate(has):
+        shares.begin(row, 1)
+        shares.write(row, number)
+    courtesy = Courtesy(shares, 0)
+    shares.happenings = list(happenings)
+    wait, now = None, 0.0
+    while shares.happenings:
+        assert courtesy.is_alone in {True, False}
+        assert 0 <= courtesy.room(queued) <= MOST
+        _, wait = courtesy.wait(wait, now)
+        now += _LOOK
 
 
 def test_who_accepts_elsewhere_or_rests_is_not_waited_for() -> None:
