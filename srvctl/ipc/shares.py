@@ -2,8 +2,8 @@
 
 Pure: whoever mapped the memory passes it in. Each worker writes its own row and nobody else's. It trusts no
 byte of the others': nonsense misleads the balance for as long as `srvctl.worker.courtesy` has patience, and
-nothing else. Nor is a second look like the first: rows begin and end between any two of them. The master makes
-the file and never looks into it.
+nothing else. No two looks need agree: rows begin and end in between. The master makes the file and never
+looks into it.
 
 Layout: one page of 32-bit cells in the machine's byte order. Number 1 is how many rows have been in use; 3
 columns follow. Whose a row is the kernel knows: the worker holds a record lock on the byte of that number
