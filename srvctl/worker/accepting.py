@@ -11,6 +11,7 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import select
@@ -58,7 +59,7 @@ class Accepting:
     """
 
     def __init__(self, accept: Callable[[socket.socket], None], *, is_alone: bool = True) -> None:
-        self._is_alone = is_alone
+        self._unasked = MOST if is_alone else 1  #: accepted in a turn without a balance
         self._balance: Balance | None = None
         self._failures = 0  #: in a row
         self._loop = asyncio.get_running_loop()
@@ -96,14 +97,15 @@ class Accepting:
         """Accept what waits, or leave it to others for now."""
         balance = self._balance
         if balance is None:
-            self._take(listener, MOST if self._is_alone else 1)
+            self._take(listener, self._unasked)
             return
         place = self._places[listener]
-        most, place.wait = balance.look(listener, place.wait)
+        try:
+            most, place.wait = balance.look(listener, place.wait)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            most = self._do_without(error)
         if most:
-            self._take(listener, most)
-            if place.wait is not None and not _waits(listener):
-                place.wait = None
+            self._take_turn(listener, place, most)
         elif place.wait is not None:
             self._loop.remove_reader(listener)
             place.later = self._loop.call_later(_PAUSE, self._look_again, listener)
@@ -111,17 +113,41 @@ class Accepting:
     def _look_again(self, listener: socket.socket) -> None:
         """Go on waiting, unless nothing waits any more, or it is our turn."""
         place = self._places[listener]
+        balance, wait, place.wait = self._balance, place.wait, None
         most = 0
-        if self._balance is not None and _waits(listener):
-            most, place.wait = self._balance.look(listener, place.wait)
-        else:
-            place.wait = None
+        try:
+            if balance is not None and _waits(listener):
+                most, place.wait = balance.look(listener, wait)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            most = self._do_without(error)
         if place.wait is not None and not most:
             place.later = self._loop.call_later(_PAUSE, self._look_again, listener)
             return
         self._watch(listener)
         if most:
-            self._take(listener, most)
+            self._take_turn(listener, place, most)
+
+    def _take_turn(self, listener: socket.socket, place: _Place, most: int) -> None:
+        """Accept what waits; patience that was had with it is not for what comes later."""
+        self._take(listener, most)
+        if place.wait is not None and not _waits(listener):
+            place.wait = None
+
+    def _do_without(self, error: Exception) -> int:
+        """Go on without the balance, whatever is wrong with it; return how many to accept now.
+
+        Left to the loop, the error would be the end of accepting: the listener may be off the loop. And this
+        worker would look well meanwhile.
+        """
+        logger.error(
+            "The balance with other workers has failed; from now on this one accepts whatever it comes to.",
+            exc_info=error,
+        )
+        balance, self._balance = self._balance, None
+        if balance is not None:
+            with contextlib.suppress(Exception):  # it may be wrong with this as well
+                balance.rest()  # so that others leave nothing to a worker that leaves nothing to them
+        return self._unasked
 
     # -- accepting -------------------------------------------------------------------------------------
 

@@ -147,7 +147,8 @@ class Balance:
         """Give up the row; nothing else may be called then."""
         self._shares.end(self._row)
         self._shares.release()
-        self._memory.close()  # and with its descriptor goes the lock
+        with contextlib.suppress(BufferError):  # who keeps a traceback may keep a view; the worker goes on
+            self._memory.close()  # and with its descriptor goes the lock
 
     def _queued(self, listener: socket.socket) -> int | None:
         """Return how many connections wait to be accepted; None where the kernel does not tell."""

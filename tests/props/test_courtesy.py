@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srvctl.ipc.shares import SIZE, Shares
+from srvctl.ipc.shares import ROWS, SIZE, Shares
 from srvctl.worker.courtesy import GRACE, MOST, PATIENCE, Courtesy
 
 _LOOK = 0.001
+
+
+Happening = tuple[str, int] | tuple[str, int, int]
 
 
 class Restless(Shares):
@@ -18,22 +22,23 @@ class Restless(Shares):
 
     __slots__ = ("happenings",)
 
-    def __init__(self, buffer: bytearray, happenings: list[tuple[str, int]]) -> None:
+    def __init__(self, buffer: bytearray, happenings: list[Happening]) -> None:
         super().__init__(buffer)
         self.happenings = happenings
 
     def happen(self) -> None:
         if self.happenings:
-            what, row = self.happenings.pop(0)
-            match what:
-                case "begin":
+            match self.happenings.pop(0):
+                case ("begin", row):
                     super().begin(row, 1)
-                case "end":
+                case ("end", row):
                     super().end(row)
-                case "rest":
+                case ("rest", row):
                     super().rest(row)
-                case "lower":  # two have begun at once; see `Shares.turn`
+                case ("lower", row):  # two have begun at once; see `Shares.turn`
                     self._cells[1] = row
+                case (_, cell, nonsense):
+                    self._cells[cell] = nonsense
 
     def groups(self) -> memoryview:
         self.happen()
@@ -51,6 +56,19 @@ class Restless(Shares):
 happenings = st.lists(
     st.tuples(st.sampled_from(["begin", "end", "rest", "lower"]), st.integers(0, 11)), max_size=40
 )
+
+#: Cells that are looked at: how many rows there are, and six rows.
+cells = st.sampled_from([1, *(16 + ROWS * column + row for column in range(3) for row in range(6))])
+
+
+def scribble(seed: int, cells: list[int]) -> list[Happening]:
+    """Return what somebody writes who is not himself any more; more than a worker that waits ever reads."""
+    draw = random.Random(seed)
+    numbers = [0, 1, 1, 1, 2, 300, 2**32 - 1, draw.randrange(2**32)]
+    return [("write", draw.choice(cells), draw.choice(numbers)) for _ in range(600)]
+
+
+nonsense = st.builds(scribble, st.integers(0, 2**32), st.lists(cells, min_size=1, max_size=8))
 
 counts = st.lists(st.integers(0, 300), min_size=1, max_size=12)
 
@@ -178,6 +196,32 @@ def test_others_may_begin_and_end_between_any_two_looks(
         assert 0 <= courtesy.room(queued) <= MOST
         _, wait = courtesy.wait(wait, now)
         now += _LOOK
+
+
+@given(counts, nonsense, st.none() | st.integers(1, 5000), st.integers(0, 1000))
+def test_nonsense_in_the_table_costs_no_more_than_the_patience(
+    has: list[int], nonsense: list[Happening], queued: int | None, ended: int
+) -> None:
+    """A worker looks while another that has lost its mind writes wherever it can."""
+    shares = Restless(bytearray(SIZE), [])
+    for row, number in enumerate([max(has) + 50, *has]):  # it is for others at first
+        shares.begin(row, 1)
+        shares.write(row, number)
+    courtesy = Courtesy(shares, 0)
+    courtesy.ended = ended
+    now = 0.0
+    for _ in range(3):
+        shares.happenings = list(nonsense)
+        wait, looks, accepts = None, 0, False
+        while not accepts:
+            shares.turn(0)
+            assert courtesy.is_alone in {True, False}
+            assert 0 <= courtesy.room(queued) <= MOST
+            accepts, wait = courtesy.wait(wait, now)
+            now += _LOOK
+            looks += 1
+            assert looks <= PATIENCE / _LOOK + 2
+        shares.write(0, max(has) + 50)
 
 
 def test_who_accepts_elsewhere_or_rests_is_not_waited_for() -> None:

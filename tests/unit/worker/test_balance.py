@@ -169,6 +169,14 @@ def test_who_rests_says_so_until_it_goes_on(table: int, listener: socket.socket)
     balance.leave()
 
 
+def test_it_is_left_although_somebody_holds_on_to_a_view(table: int, listener: socket.socket) -> None:
+    """Who keeps the traceback of an error does; and a worker at its end has more to do than to tidy up."""
+    balance = joined(table, listener, 3)
+    with balance._shares.groups():
+        balance.leave()
+        assert opened(table)[0] == 0
+
+
 def test_more_workers_than_rows_go_without(table: int, listener: socket.socket) -> None:
     fd = os.memfd_create("short")
     assert Balance.join(fd, [listener], lambda: 0, is_courteous=True) is None
