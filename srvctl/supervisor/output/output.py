@@ -39,7 +39,7 @@ logger = logging.getLogger("srvctl.error")
 #: Seconds that whoever reads the log has at the end of the master.
 _PATIENCE: Final = 1.0
 #: Children that are gone and have left somebody behind who may print; of more, the oldest are not heard.
-_MOST_ORPHANS: Final = 64
+MOST_ORPHANS: Final = 64
 #: Seconds after which it is seen whether children can be read again.
 _MOMENT: Final = 0.02
 _FORMS: Final = ("file", "format", "max_size", "max_age", "backups", "buffer")
@@ -223,8 +223,10 @@ class Output:
             return
         self._orphans.append(one)
         self._orphans = [orphan for orphan in self._orphans if self._is_heard(orphan)]
-        while len(self._orphans) > _MOST_ORPHANS:
-            self._orphans.pop(0).close()
+        while len(self._orphans) > MOST_ORPHANS:
+            oldest = self._orphans.pop(0)
+            oldest.close()
+            self._forget(oldest)
 
     def _holds(self) -> bool:
         """Whether children are to be read later: what they print now would be lost."""

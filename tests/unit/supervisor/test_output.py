@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,14 @@ from srvctl.supervisor.output.entry import Entry, level_of
 from srvctl.supervisor.output.lane import Lane
 from srvctl.supervisor.output.lines import CUT, LONGEST, Cutter, Tail
 from srvctl.supervisor.output.log_file import LogFile
+from srvctl.supervisor.output.output import MOST_ORPHANS, Output
 from srvctl.supervisor.output.rotation import is_due, moves
 from srvctl.supervisor.output.sinks import DatagramSink
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from srvctl.supervisor.output.printed import Printed
 
 DAY = 86400.0
 
@@ -110,6 +115,49 @@ def test_syslog_and_journald() -> None:
     fields = shapes.as_journal(entry(b"x=y")).splitlines()
     assert fields[0] == b"PRIORITY=4"
     assert fields[-1] == b"MESSAGE=x=y"
+
+
+# -- children ------------------------------------------------------------------------------------------
+
+
+class Watcher:
+    """The part of the poller that children need."""
+
+    def __init__(self) -> None:
+        self.watched: set[int] = set()
+
+    def watch(self, source: int, _handler: object) -> None:
+        self.watched.add(source)
+
+    def unwatch(self, source: int) -> None:
+        self.watched.remove(source)
+
+    def add_clock(self, _clock: object) -> None:
+        pass
+
+
+def test_children_that_leave_somebody_behind_are_not_remembered_for_ever() -> None:
+    """What a worker has started may print on for as long as the service runs, and so may that of the next."""
+    output, poller = Output(LogSettings(file=os.devnull), captures=True), Watcher()
+    output.attach(poller)  # type: ignore[arg-type]
+    writing: list[int] = []
+    dismissed: list[weakref.ref[Printed]] = []
+    for pid in range(100):
+        pipes = output.make_pipes()
+        assert pipes is not None
+        one = output.hear(pipes.reading, 0, pid)
+        assert one is not None
+        output.dismiss(one)
+        writing += pipes.writing
+        dismissed.append(weakref.ref(one))
+    del one
+    gc.collect()
+    known = [ref for ref in dismissed if ref() is not None]
+    assert known == dismissed[-MOST_ORPHANS:]
+    assert len(poller.watched) == 2 * MOST_ORPHANS
+    output.end()
+    for fd in writing:
+        os.close(fd)
 
 
 # -- rotation ------------------------------------------------------------------------------------------
