@@ -194,6 +194,8 @@ class Reloader:
         elif replaced and can_go_back:
             text += f" {replaced} of {state.target} go back to the old code."
         elif replaced:
+            # This reload took the last workers of some that were tolerated before; they never get another.
+            state.tolerated &= {worker.generation for worker in state.roster}
             state.tolerated.add(reload.generation)
             text += f" {replaced} of {state.target} workers already run the new code."
         reload.error, reload.details = text, details
