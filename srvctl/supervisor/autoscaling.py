@@ -125,7 +125,7 @@ class Autoscaling:
     def _may_shrink(self) -> bool:
         """Return whether what was seen is all there is: every slot is served, nothing changes or leaves."""
         state = self._state
-        is_whole = all(map(state.roster.is_served, state.slots))
+        is_whole = state.served() == state.target
         has_surplus = any(worker.slot >= state.target for worker in state.roster)
         return is_whole and not has_surplus and state.reload is None and not state.is_upgrading
 

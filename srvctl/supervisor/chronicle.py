@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from srvctl.ipc.deaths import Death
+    from srvctl.supervisor.roster import Worker
     from srvctl.supervisor.state import State
 
     Happening = dict[str, Any]
@@ -45,32 +46,6 @@ _PROGRAM_STATES: Final = {
     PlaceState.DONE: ("is done", "info"),
     PlaceState.FAILED: ("has failed for good", "error"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A worker, as it was seen."""
-
-    slot: int
-    pid: int | None
-    generation: int
-    state: WorkerState
-    asked_by: str
-
-    def happening(self) -> Happening:
-        """Return the event of its having come to be so."""
-        does, level = _STATES[self.state]
-        why = f" ({printable(self.asked_by)})" if self.asked_by else ""
-        text = f"Worker [{self.pid}] of slot {self.slot} {does}{why}."
-        return _happening(
-            "worker",
-            text,
-            level,
-            slot=self.slot,
-            pid=self.pid,
-            generation=self.generation,
-            state=self.state.value,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +85,6 @@ class _Sight:
     generation: int
     reload: tuple[int, str] | None
     error: str
-    workers: Mapping[int, _Known]
     programs: Mapping[str, _Program]
 
 
@@ -123,24 +97,33 @@ class Chronicle:
 
     def __init__(self, state: State) -> None:
         self._seen = _look(state)
+        self._changed = state.roster.follow()
+        self._states: dict[int, dict[int, WorkerState]] = {}  #: of the workers, by slot and by number
+        self._moved(state)  # which is how it begins, and no news
 
     def news(self, state: State) -> Iterator[Happening]:
         """Yield what has happened since the last time."""
         before, now = self._seen, _look(state)
-        if before == now:
-            return
         self._seen = now
-        yield from _about_service(before, now)
-        yield from _about_reload(before, now)
-        for number, known in now.workers.items():
-            old = before.workers.get(number)
-            if known.state in _STATES and (old is None or old.state is not known.state):
-                yield known.happening()
-        for label, program in now.programs.items():
-            former = before.programs.get(label)
-            is_begun = program.state is not PlaceState.STARTING or program.pid is not None
-            if is_begun and (former is None or (former.state, former.pid) != (program.state, program.pid)):
-                yield program.happening()
+        if before != now:
+            yield from _about_service(before, now)
+            yield from _about_reload(before, now)
+        for worker in self._moved(state):
+            if worker.state in _STATES:
+                yield _of_worker(worker)
+        if before.programs != now.programs:
+            yield from _of_programs(before, now)
+
+    def _moved(self, state: State) -> list[Worker]:
+        """Return the workers that are not in the state that they were in the last time, oldest first."""
+        found: list[Worker] = []
+        for slot in self._changed:
+            there, before = state.roster.of(slot), self._states.pop(slot, {})
+            found += [worker for worker in there if before.get(worker.number) is not worker.state]
+            if there:
+                self._states[slot] = {worker.number: worker.state for worker in there}
+        self._changed.clear()
+        return sorted(found, key=lambda worker: worker.number)
 
 
 def of_death(death: Death) -> Happening:
@@ -157,6 +140,29 @@ def of_upgrade(before: str, after: str) -> Happening:
     return _happening("upgrade", f"srvctl {after} took over from srvctl {before}.")
 
 
+def _of_worker(worker: Worker) -> Happening:
+    does, level = _STATES[worker.state]
+    why = f" ({printable(worker.asked_by)})" if worker.asked_by else ""
+    text = f"Worker [{worker.pid}] of slot {worker.slot} {does}{why}."
+    return _happening(
+        "worker",
+        text,
+        level,
+        slot=worker.slot,
+        pid=worker.pid,
+        generation=worker.generation,
+        state=worker.state.value,
+    )
+
+
+def _of_programs(before: _Sight, now: _Sight) -> Iterator[Happening]:
+    for label, program in now.programs.items():
+        former = before.programs.get(label)
+        is_begun = program.state is not PlaceState.STARTING or program.pid is not None
+        if is_begun and (former is None or (former.state, former.pid) != (program.state, program.pid)):
+            yield program.happening()
+
+
 def _look(state: State) -> _Sight:
     reload = state.reload
     return _Sight(
@@ -166,10 +172,6 @@ def _look(state: State) -> _Sight:
         state.generation,
         (reload.generation, reload.stage.value) if reload else None,
         reload.error if reload and reload.error else state.reload_error,
-        {
-            worker.number: _Known(worker.slot, worker.pid, worker.generation, worker.state, worker.asked_by)
-            for worker in state.roster
-        },
         {
             place.label: _Program(place.name, place.index, place.pid, place.state, place.reason)
             for place in state.programs

@@ -52,14 +52,14 @@ class Crew:
 
     def forked(self, worker: Worker, pid: int) -> None:
         """Note that a worker exists."""
-        worker.take(Step.FORKED)
-        worker.pid, worker.forked_at = pid, self._state.now
-        worker.deadline = self._state.now + self._state.policy_for(worker.generation).boot
+        state = self._state
+        worker.pid, worker.forked_at = pid, state.now
+        state.roster.move(worker, Step.FORKED, state.now + state.policy_for(worker.generation).boot)
 
     def ready(self, worker: Worker) -> None:
         """Note that a worker serves."""
-        worker.take(Step.READY)
-        worker.ready_at, worker.deadline = self._state.now, None
+        worker.ready_at = self._state.now
+        self._state.roster.move(worker, Step.READY)
 
     def retire(self, worker: Worker, why: str, *, last: bool = False) -> None:
         """Let a worker go: a ready one drains, a booting one has nothing to lose. Harmless to repeat.
@@ -83,8 +83,7 @@ class Crew:
         if worker.is_ready:
             self.draining(worker)
         elif worker.state is WorkerState.BOOTING:
-            worker.take(Step.KILL)
-            worker.deadline = self._state.now + self._state.policy.term
+            self._state.roster.move(worker, Step.KILL, self._state.now + self._state.policy.term)
         else:
             return
         worker.asked_by = why
@@ -92,8 +91,7 @@ class Crew:
 
     def draining(self, worker: Worker) -> None:
         """Note that a worker drains."""
-        worker.take(Step.DRAIN)
-        worker.deadline = self._state.now + self._state.policy.drain
+        self._state.roster.move(worker, Step.DRAIN, self._state.now + self._state.policy.drain)
 
     def hang(self, worker: Worker, why: str) -> None:
         """Take out a worker whose loop is blocked.
@@ -101,22 +99,19 @@ class Crew:
         What it holds is lost unless it comes to itself, so the message to drain comes first: if it does come
         to itself it accepts nothing more. The signal to write its stacks needs no loop.
         """
-        worker.take(Step.HANG)
+        self._state.roster.move(worker, Step.HANG, self._state.now + _COME_BACK)
         worker.asked_by = why
-        worker.deadline = self._state.now + _COME_BACK
         self._state.orders.give(Drain(worker.number), Dump(worker.number))
 
     def press(self, worker: Worker) -> None:
         """Tell a worker that hangs to end at once."""
-        worker.take(Step.KILL)
-        worker.deadline = self._state.now + _LAST_CHANCE
+        self._state.roster.move(worker, Step.KILL, self._state.now + _LAST_CHANCE)
         self._state.orders.give(Kill(worker.number, "TERM"))
 
     def kill(self, worker: Worker, why: str) -> None:
         """Kill a worker, unless it has no process yet."""
         if worker.may(Step.KILL):
-            worker.take(Step.KILL)
-            worker.deadline = None
+            self._state.roster.move(worker, Step.KILL)
             worker.asked_by = worker.asked_by or why
             self._state.orders.give(Kill(worker.number, "KILL"))
 

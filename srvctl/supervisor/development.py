@@ -50,8 +50,10 @@ class Development:
     def apologize(self) -> None:
         """Have stand-ins show what is wrong by now."""
         apology = self._state.apology
+        if apology is None:
+            return
         for worker in self._state.roster:
-            if apology is not None and worker.is_ready and worker.apology not in {None, apology}:
+            if worker.is_ready and worker.apology not in {None, apology}:
                 worker.apology = apology
                 self._state.orders.give(Apologize(worker.number, apology))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.errors import ExitCode
 from srvctl.supervisor.actions import Announce, CloseListeners, Describe, Exit, Milestone
+from srvctl.supervisor.lifecycle import RETIRABLE
 from srvctl.supervisor.state import UP, Phase, workers
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ class Ending:
             self.begin(ExitCode.OK)
         if state.phase is not Phase.STOPPING:
             return
-        for worker in state.roster:
-            self._crew.retire(worker, "stop", last=True)
+        if any(map(state.roster.count, RETIRABLE)):
+            for worker in state.roster:
+                self._crew.retire(worker, "stop", last=True)
         if not state.roster.workers and state.molds.are_gone and self._programs.are_gone:
             state.enter(Phase.ENDED)
             if state.was_ever_ready:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.supervisor.actions import Dump, Progress, Reply, ShowDump
 from srvctl.supervisor.events import DumpAsked, WorkerKillAsked, WorkerStopAsked
-from srvctl.supervisor.lifecycle import Step, WorkerState
+from srvctl.supervisor.lifecycle import RETIRABLE, Step
 from srvctl.supervisor.portable import unpacked
 from srvctl.supervisor.state import UP, workers
 from srvctl.supervisor.succession import is_meant, nobody
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 #: Seconds a worker has to write its stacks, which takes it a hundredth of that if it gets a CPU at all.
 _TO_WRITE: Final = 0.3
-_STOPPABLE: Final = frozenset({WorkerState.BOOTING, WorkerState.READY})
 
 
 @dataclass(slots=True)
@@ -132,7 +131,7 @@ class Errands:
                 self._dump(asked, found)
 
     def _stop(self, asked: WorkerStopAsked, found: list[Worker]) -> None:
-        leaving = [worker for worker in found if worker.state in _STOPPABLE]
+        leaving = [worker for worker in found if worker.state in RETIRABLE]
         if not leaving:
             text = f"Worker [{found[0].pid}] is {found[0].state.value} already; `srvctl worker kill` ends it."
             self._refuse(asked.client, text)
@@ -190,18 +189,18 @@ class Errands:
         roster = self._state.roster
         is_gone = not any(number in roster.workers for number in errand.leaving)
         has_surplus = any(worker.slot >= self._state.target for worker in roster)
-        return is_gone and not has_surplus and all(map(roster.is_served, self._state.slots))
+        return is_gone and not has_surplus and self._state.served() == self._state.target
 
     def _trouble(self) -> str:
         """Return why some slot is not served for now; empty where nothing is wrong."""
         state = self._state
         for slot in state.slots:
-            if not state.roster.holders(slot) and state.roster.slot(slot).not_before > state.now:
+            if state.roster.slot(slot).not_before > state.now and not state.roster.holders(slot):
                 return f"The workers of slot {slot} do not come up, and it waits; `srvctl why` tells more."
         return ""
 
     def _tell(self, errand: Errand) -> None:
-        served = sum(map(self._state.roster.is_served, self._state.slots))
+        served = self._state.served()
         leaving = sum(worker.slot >= self._state.target for worker in self._state.roster)
         leaving += sum(number in self._state.roster.workers for number in errand.leaving)
         text = f"{served} of {workers(self._state.target)} serving"

@@ -129,7 +129,7 @@ class Fleet:
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which `TimePassed` is due, or None."""
         state = self.state
-        deadlines = [worker.deadline for worker in state.roster]
+        deadlines = [min(state.roster.limits.values(), default=None)]
         if state.phase in SERVING:
             deadlines += [*state.molds.deadlines(), *self._succession.deadlines()]
         if state.phase in UP:
@@ -355,7 +355,7 @@ class Fleet:
 
     def _note_milestones(self) -> None:
         state = self.state
-        if state.phase is Phase.BOOTING and all(state.roster.is_served(slot) for slot in state.slots):
+        if state.phase is Phase.BOOTING and state.served() == state.target:
             state.enter(Phase.RUNNING)
             state.orders.give(Announce(Milestone.READY))
         before = state.reload
@@ -368,6 +368,5 @@ class Fleet:
             if mold.deadline is not None and mold.deadline <= self.state.now:
                 limit = f"{self.state.policy_for(mold.generation).boot:g} s (timeouts.boot)"
                 self._failures.of_mold(mold.generation, f"The application was not imported within {limit}.")
-        for worker in self.state.roster:
-            if worker.deadline is not None and worker.deadline <= self.state.now:
-                self._worker_news.too_late(worker)
+        for worker in self.state.roster.overdue(self.state.now):
+            self._worker_news.too_late(worker)

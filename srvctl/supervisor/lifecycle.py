@@ -68,6 +68,8 @@ TRANSITIONS: Final[dict[WorkerState, dict[Step, WorkerState]]] = {
 
 #: States in which a worker serves its slot, or soon will.
 HOLDING: Final = frozenset({WorkerState.FORKING, WorkerState.BOOTING, WorkerState.READY})
+#: States in which there is a process that can be let go.
+RETIRABLE: Final = frozenset({WorkerState.BOOTING, WorkerState.READY})
 
 
 def may(state: WorkerState, step: Step) -> bool:

@@ -97,6 +97,7 @@ class Notices:
         state = self._state
         if not self._manager.listens:
             return
+        self._pulse.looked()
         seen = [(worker.number, worker.health.reading) for worker in state.roster if worker.is_ready]
         found = {number: reading for number, reading in seen if reading is not None}
         rate = self._figures.rate if self._figures is not None else None
@@ -198,7 +199,7 @@ def _has_deadline(state: State) -> bool:
     """Return whether the fleet itself puts an end to something."""
     return (
         (state.reload is not None and state.reload.until is not None)
-        or any(worker.deadline is not None for worker in state.roster)
+        or bool(state.roster.limits)
         or any(mold.deadline is not None for mold in state.molds)
         or any(place.deadline is not None for place in state.programs)
     )

@@ -49,6 +49,7 @@ class Pulse:
         self._period = period
         self._patience = max(period, SHORTEST)  #: how old a beat may be
         self._beats: dict[int, float] = {}  #: by slot: the last of a worker that served it
+        self._changed = state.roster.follow()  #: slots where there may be a later one
         self._fed_at: float | None = None  #: None before the service is ready
         self._doubted_at: float | None = None  #: since when there seems to be no quorum
         self._trusted_since = float("-inf")  #: beats that stayed away before then say nothing
@@ -78,6 +79,10 @@ class Pulse:
         if self.is_missed or state.now >= self._fed_at + max(self._period / _SOON, _LEAST):
             self._judge(self._fed_at)
 
+    def looked(self) -> None:
+        """Learn that the boards were read just now."""
+        self._changed.update(self._state.slots)
+
     def export(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON."""
         return {"beats": list(self._beats.items()), "fed_at": self._fed_at, "is_missed": self.is_missed}
@@ -97,10 +102,11 @@ class Pulse:
 
     def _note_beats(self) -> None:
         state = self._state
-        for slot in state.slots:
+        for slot in self._changed.intersection(state.slots):
             signs = [_sign(worker, state.now) for worker in state.roster.serving(slot)]
             if signs:
                 self._beats[slot] = max(*signs, self._beats.get(slot, float("-inf")))
+        self._changed.clear()
         for slot in [slot for slot in self._beats if slot >= state.target]:
             del self._beats[slot]
 

@@ -184,7 +184,7 @@ class Reloader:
         state, reload = self._state, self._state.reload
         if reload is None or reload.stage is Stage.RESTORING:
             return
-        replaced = sum(state.roster.is_served(slot, reload.generation) for slot in state.slots)
+        replaced = state.served(reload.generation)
         if reload.stage in WATCHING:
             replaced = 0  # beside it, the old worker serves on
         can_go_back = state.molds.has_mold(state.generation)
@@ -275,6 +275,8 @@ class Reloader:
     def _is_restored(self, reload: Reload) -> bool:
         if reload.generation in self._state.tolerated:
             return True
+        if self._state.served(reload.generation):
+            return False
         return not any(
             worker.holds_slot and worker.generation == reload.generation for worker in self._state.roster
         )
@@ -321,7 +323,7 @@ class Reloader:
 
     def _note_replaced(self, reload: Reload) -> int:
         """Tell how many slots are served by the new generation, and return it."""
-        replaced = sum(self._state.roster.is_served(slot, reload.generation) for slot in self._state.slots)
+        replaced = self._state.served(reload.generation)
         if replaced != reload.replaced:
             reload.replaced = replaced
             text = f"Generation {reload.generation}: {replaced} of {self._state.target} workers."

@@ -5,6 +5,7 @@ Observed state only; `fleet` compares it with what is wanted. Knows nothing of p
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from srvctl.supervisor.portable import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from srvctl.ipc.channel import Apology
 
@@ -122,13 +124,26 @@ class Slot:
 
 @dataclass(slots=True)
 class Roster:
-    """All workers that are not gone, and all slots ever used."""
+    """All workers that are not gone, and all slots ever used.
+
+    An event changes one worker. Were all asked what there is to be done about it, a reload of n workers would
+    cost n² steps, so the roster knows who is meant. That is why a worker's state, its deadline and the reason
+    to replace it are changed here and nowhere else.
+
+    Attributes:
+        workers: By their number, oldest first.
+        slots: By their number.
+        limits: When (monotonic seconds) the state of a worker has lasted too long, by its number; nothing of
+            those whose state may last.
+    """
 
     workers: dict[int, Worker] = field(default_factory=dict)
     slots: dict[int, Slot] = field(default_factory=dict)
-    #: The workers of each slot, oldest first. Every event asks about every slot, several times: without this,
-    #: each would cost a walk through all workers, and n workers n² steps.
+    limits: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
+    #: The workers of each slot, oldest first.
     _by_slot: dict[int, list[Worker]] = field(default_factory=dict, repr=False, compare=False)
+    _counts: Counter[WorkerState] = field(default_factory=Counter, repr=False, compare=False)
+    _followers: list[set[int]] = field(default_factory=list, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Worker]:
         """Iterate over a snapshot, oldest worker first."""
@@ -138,19 +153,88 @@ class Roster:
         """Take a new worker in; its slot stays the same for life."""
         self.workers[worker.number] = worker
         self._by_slot.setdefault(worker.slot, []).append(worker)
+        self._counts[worker.state] += 1
+        self.limit(worker, worker.deadline)
+        self._changed(worker)
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is gone."""
         del self.workers[worker.number]
+        self.limits.pop(worker.number, None)
+        self._counts[worker.state] -= 1
         of_slot = self._by_slot[worker.slot]
         # Not list.remove, which compares the records of the workers, field by field.
         of_slot[:] = [other for other in of_slot if other.number != worker.number]
         if not of_slot:
             del self._by_slot[worker.slot]
+        self._changed(worker)
+
+    def move(self, worker: Worker, step: Step, until: float | None = None) -> None:
+        """Move a worker on in its life.
+
+        Args:
+            worker: The worker.
+            step: What moves it.
+            until: When (monotonic seconds) its new state will have lasted too long.
+
+        Raises:
+            KeyError: The lifecycle has no such move.
+        """
+        before = worker.state
+        worker.take(step)
+        self._counts[before] -= 1
+        self._counts[worker.state] += 1
+        self.limit(worker, until)
+        self._changed(worker)
+
+    def limit(self, worker: Worker, until: float | None) -> None:
+        """Say when a worker's state has lasted too long."""
+        worker.deadline = until
+        if until is None:
+            self.limits.pop(worker.number, None)
+        else:
+            self.limits[worker.number] = until
+
+    def overdue(self, now: float) -> list[Worker]:
+        """Return the workers whose state has lasted too long, oldest first."""
+        return [self.workers[number] for number in sorted(self.limits) if self.limits[number] <= now]
+
+    def mark(self, worker: Worker, why: str) -> None:
+        """Have a worker replaced."""
+        worker.leaves_because = why
+        self._changed(worker)
+
+    def follow(self) -> set[int]:
+        """Return a set that slots are added to when their workers change; whoever has read it clears it.
+
+        At first all are in it that have workers.
+        """
+        slots = set(self._by_slot)
+        self._followers.append(slots)
+        return slots
+
+    def _changed(self, worker: Worker) -> None:
+        for follower in self._followers:
+            follower.add(worker.slot)
 
     def slot(self, index: int) -> Slot:
         """Return the slot's record, making it on first use."""
-        return self.slots.setdefault(index, Slot())
+        if index not in self.slots:
+            self.slots[index] = Slot()
+        return self.slots[index]
+
+    def count(self, state: WorkerState) -> int:
+        """Return how many workers are in a state."""
+        return self._counts[state]
+
+    @property
+    def occupied(self) -> AbstractSet[int]:
+        """The slots that have workers, of whatever state."""
+        return self._by_slot.keys()
+
+    def of(self, slot: int) -> list[Worker]:
+        """Return all workers of a slot, oldest first."""
+        return list(self._by_slot.get(slot, ()))
 
     def holders(self, slot: int) -> list[Worker]:
         """Return the workers that serve a slot or soon will, oldest first."""

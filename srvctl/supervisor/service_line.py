@@ -49,7 +49,7 @@ def line(state: State, figures: Figures | None, *, is_missed: bool = False) -> s
     """
     if state.phase in {Phase.STOPPING, Phase.ENDED}:
         return f"Stopping: {_left(state)}"
-    served = sum(state.roster.is_served(slot) for slot in state.slots)
+    served = state.served()
     verb = "serves" if 1 in {served, state.target} else "serve"
     first = f"{served} of {workers(state.target)} {verb}"
     if figures is not None:
@@ -73,7 +73,7 @@ def _troubles(state: State, *, is_missed: bool) -> Iterator[str]:
         yield f"generation {state.reload.generation} is on its way: {state.reload.stage.value}"
     if state.is_upgrading:
         yield "trying whether the installed srvctl can take over"
-    hung = sum(worker.state is WorkerState.HUNG for worker in state.roster)
+    hung = state.roster.count(WorkerState.HUNG)
     if hung:
         yield f"{workers(hung)} {'hangs' if hung == 1 else 'hang'}"
     if is_missed:

@@ -16,6 +16,7 @@ from srvctl.supervisor.moves import check_move
 from srvctl.supervisor.orders import Orders
 from srvctl.supervisor.programs.places import Places
 from srvctl.supervisor.roster import Roster
+from srvctl.supervisor.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,6 +82,7 @@ class State:
         programs: The processes beside the workers.
         scaling: What operators are told of how the number of workers follows the load.
         molds: The processes that workers are forked from.
+        serving: The slots by the generations of the workers that serve them.
     """
 
     policy: FleetPolicy
@@ -101,9 +103,11 @@ class State:
     programs: Places = field(default_factory=Places)
     scaling: Scaling = field(default_factory=Scaling)
     molds: Molds = field(init=False)
+    serving: Standing[frozenset[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.molds = Molds(self.orders)
+        self.serving = Standing(self.roster, self._generations_serving)
 
     def export(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON; between two reloads."""
@@ -143,6 +147,15 @@ class State:
     def slots(self) -> range:
         """The places that are to be served."""
         return range(self.target)
+
+    def served(self, generation: int | None = None) -> int:
+        """Return how many of these places a ready worker (of a generation, if given) holds."""
+        serving = self.serving.now(self.slots)
+        return sum(len(slots) for by, slots in serving.items() if generation is None or generation in by)
+
+    def _generations_serving(self, slot: int) -> frozenset[int] | None:
+        by = {worker.generation for worker in self.roster.serving(slot)} if slot in self.slots else ()
+        return frozenset(by) or None
 
     def is_accepted(self, generation: int) -> bool:
         """Return whether workers of a generation may stay where they are, but for a reload in progress."""

@@ -6,20 +6,33 @@ the same here: a slot whose worker needs a successor. One budget, `max_surge`, i
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from srvctl.supervisor.actions import Reply
+from srvctl.supervisor.lifecycle import RETIRABLE, WorkerState
 from srvctl.supervisor.reloading import Stage
+from srvctl.supervisor.standing import Standing
 from srvctl.supervisor.state import UP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from srvctl.supervisor.crew import Crew
     from srvctl.supervisor.events import RecycleAsked
     from srvctl.supervisor.programs.supervision import Programs
     from srvctl.supervisor.roster import Roster, Worker
     from srvctl.supervisor.state import State
+
+
+class Need(Enum):
+    """What is to be done about a slot; nothing about most of them, most of the time."""
+
+    LESS = "less"  #: somebody is there who has to go
+    MORE = "more"  #: nobody serves it, or soon will
+    SUCCESSOR = "successor"  #: the one that serves it is to be replaced
+    PATIENCE = "patience"  #: a successor is on its way, or on trial
 
 
 class Succession:
@@ -35,18 +48,19 @@ class Succession:
         self._state = state
         self._crew = crew
         self._programs = programs
+        self._needs = Standing(state.roster, self._need_of)
         self._recycled_at = float("-inf")  #: when a limit last caused a replacement
-        self._wishes: list[tuple[int, set[int]]] = []  #: clients, and the workers they want replaced
+        #: Clients, and the workers they want replaced, in the order in which they will be.
+        self._wishes: list[tuple[int, list[int]]] = []
 
     def export(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON."""
-        wishes = [[client, sorted(workers)] for client, workers in self._wishes]
-        return {"recycled_at": self._recycled_at, "wishes": wishes}
+        return {"recycled_at": self._recycled_at, "wishes": [list(wish) for wish in self._wishes]}
 
     def restore(self, values: Mapping[str, Any]) -> None:
         """Go on as another fleet's succession."""
         self._recycled_at = values["recycled_at"]
-        self._wishes = [(client, set(workers)) for client, workers in values["wishes"]]
+        self._wishes = [(client, list(workers)) for client, workers in values["wishes"]]
 
     def arrange(self) -> None:
         """Ask for what is missing, let go what is too much."""
@@ -65,9 +79,11 @@ class Succession:
         if not found:
             return f"Worker [{meant[0].pid}] is {meant[0].state.value}; only one that serves is replaced."
         for worker in found:
-            worker.leaves_because, worker.is_wished_away = asked.by, True
+            self._state.roster.mark(worker, asked.by)
+            worker.is_wished_away = True
         if asked.client is not None:
-            self._wishes.append((asked.client, {worker.number for worker in found}))
+            found.sort(key=lambda worker: worker.slot)
+            self._wishes.append((asked.client, [worker.number for worker in found]))
         return ""
 
     def drop(self) -> None:
@@ -79,34 +95,67 @@ class Succession:
     def deadlines(self) -> Iterator[float]:
         """Yield when a slot need not wait any more, in the future."""
         state = self._state
-        for index in state.slots:
-            not_before = state.roster.slot(index).not_before
-            holders = state.roster.holders(index)
-            wants_successor = self._want_successor(holders)
-            if not_before > state.now and (not holders or wants_successor):
+        for slot in self._slots(Need.MORE):
+            not_before = state.roster.slot(slot).not_before
+            if not_before > state.now:
                 yield not_before
-            elif wants_successor and self._is_spaced(holders[0]):
+        if len(self._slots(Need.PATIENCE)) >= state.policy.max_surge:
+            return  # none of the others would be next
+        for slot in self._slots(Need.SUCCESSOR):
+            not_before = state.roster.slot(slot).not_before
+            if not_before > state.now:
+                yield not_before
+            elif self._is_spaced(state.roster.holders(slot)[0]):
                 yield self._recycled_at + state.policy.recycle.spacing
+
+    # -- what is to be done ----------------------------------------------------------------------------
+
+    def _slots(self, need: Need) -> AbstractSet[int]:
+        return self._needs.now(self._state.slots, self._aim()).get(need, frozenset())
+
+    def _aim(self) -> Hashable:
+        """Return what, beside its workers, decides on the need of a slot."""
+        state, reload = self._state, self._state.reload
+        stage = (reload.generation, reload.stage, reload.canary) if reload is not None else None
+        return state.generation, frozenset(state.tolerated), stage
+
+    def _need_of(self, slot: int) -> Need | None:
+        state = self._state
+        if self._who_leave(slot):
+            return Need.LESS
+        if slot not in state.slots:
+            return None
+        holders = state.roster.holders(slot)
+        if not holders:
+            return Need.MORE
+        if len(holders) > 1:
+            return Need.PATIENCE
+        return Need.SUCCESSOR if holders[0].is_ready and self._successor(holders[0]) is not None else None
 
     # -- too much --------------------------------------------------------------------------------------
 
     def _retire_surplus(self) -> None:
         """Let go what scaling down or a failed reload left over, and whoever has a successor that serves."""
+        for slot in sorted(self._slots(Need.LESS)):
+            for worker, why in self._who_leave(slot):
+                self._crew.retire(worker, why)
+
+    def _who_leave(self, slot: int) -> list[tuple[Worker, str]]:
+        """Return the workers of a slot that are not wanted any more, and why."""
+        state, there = self._state, self._state.roster.of(slot)
+        if slot not in state.slots:
+            return [(worker, "scaled down") for worker in there if worker.state in RETIRABLE]
+        found = [(worker, "its reload failed") for worker in there if self._boots_in_vain(worker)]
+        serving = [worker for worker in there if worker.is_ready]
+        if len(serving) > 1 and not (state.reload and state.reload.watches(slot)):
+            stays = max(serving, key=lambda worker: (self._suits(worker), worker.number))
+            found += [(worker, self._reason(worker)) for worker in serving if worker is not stays]
+        return found
+
+    def _boots_in_vain(self, worker: Worker) -> bool:
         state = self._state
-        for worker in state.roster:
-            if worker.slot >= state.target:
-                self._crew.retire(worker, "scaled down")
-            elif not worker.is_ready and not (
-                worker.generation == state.generation or state.is_new(worker.generation)
-            ):
-                self._crew.retire(worker, "its reload failed")
-        for slot in state.slots:
-            serving = state.roster.serving(slot)
-            if len(serving) > 1 and not (state.reload and state.reload.watches(slot)):
-                stays = max(serving, key=lambda worker: (self._suits(worker), worker.number))
-                for worker in serving:
-                    if worker is not stays:
-                        self._crew.retire(worker, self._reason(worker))
+        is_wanted = worker.generation == state.generation or state.is_new(worker.generation)
+        return worker.state is WorkerState.BOOTING and not is_wanted
 
     def _suits(self, worker: Worker) -> bool:
         """Return whether a worker is of the generation that its slot is to be served by."""
@@ -125,9 +174,8 @@ class Succession:
     def _fill(self) -> None:
         if self._is_newer_code_about_to_come() or not self._programs.let_workers_start:
             return
-        for index in self._state.slots:
-            if not self._state.roster.holders(index):
-                self._spawn(index, self._generation_for_empty(index))
+        for slot in sorted(self._slots(Need.MORE)):
+            self._spawn(slot, self._generation_for_empty(slot))
 
     def _is_newer_code_about_to_come(self) -> bool:
         """Return whether, in development, it is not worth starting what is old by now."""
@@ -146,19 +194,16 @@ class Succession:
         """Start successors, as many at a time as the surge allows."""
         state = self._state
         reload = state.reload
-        surging = sum(len(state.roster.holders(slot)) > 1 for slot in state.slots)
-        slots = list(state.slots)
+        surging = len(self._slots(Need.PATIENCE))
+        if surging >= state.policy.max_surge:
+            return
+        slots = sorted(self._slots(Need.SUCCESSOR))
         if reload is not None and reload.stage is Stage.CANARY:
             slots.sort(key=lambda slot: slot != reload.canary)  # before any other replacement
         for slot in slots:
+            surging += self._start_successor(slot, state.roster.holders(slot)[0])
             if surging >= state.policy.max_surge:
                 return
-            holders = state.roster.holders(slot)
-            if self._want_successor(holders) and self._start_successor(slot, holders[0]):
-                surging += 1
-
-    def _want_successor(self, holders: list[Worker]) -> bool:
-        return len(holders) == 1 and holders[0].is_ready and self._successor(holders[0]) is not None
 
     def _successor(self, worker: Worker) -> int | None:
         """Return the generation that a worker is to be replaced by; None if it may stay."""
@@ -202,12 +247,15 @@ class Succession:
 
     def _answer_wishes(self) -> None:
         """Tell clients whose workers have all been replaced."""
-        serving = {worker.number for worker in self._state.roster if worker.is_ready}
         for wish in list(self._wishes):
             client, workers = wish
-            if not workers & serving:
+            if not any(map(self._serves, reversed(workers))):  # as a rule, the last one tells
                 self._wishes.remove(wish)
                 self._state.orders.give(Reply(client, is_ok=True, message=f"Replaced {len(workers)}."))
+
+    def _serves(self, number: int) -> bool:
+        worker = self._state.roster.workers.get(number)
+        return worker is not None and worker.is_ready
 
 
 def is_meant(worker: Worker, target: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.supervisor.actions import Examine, Look, Probe
+from srvctl.supervisor.lifecycle import WorkerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +86,7 @@ class Watch:
         if wanted is not None and is_idle:
             wanted = max(wanted, _IDLE)
         every = min(filter(None, (wanted, self._at_least_every)), default=None)
-        if every is None or not any(worker.is_ready for worker in self._roster):
+        if every is None or not self._roster.count(WorkerState.READY):
             self.next_look = None
         elif self.next_look is None:
             self.next_look = now + every
@@ -113,7 +114,7 @@ class Watch:
                 continue
             reading = worker.health.reading = readings[worker.number]
             if reading is None:  # it cannot be judged any more, but may serve well
-                worker.leaves_because = worker.leaves_because or "nonsense on its board"
+                self._have_replaced(worker, "nonsense on its board")
                 continue
             policy = policy_for(worker.generation)
             silent = self._silence(worker, now)
@@ -126,8 +127,7 @@ class Watch:
             if limit and self.next_look is not None:
                 due = max(now + limit - silent, now + _SOON)
                 self.next_look = min(self.next_look, due)
-            if not worker.leaves_because:
-                worker.leaves_because = _reached(worker, policy.recycle, now)
+            self._have_replaced(worker, _reached(worker, policy.recycle, now))
             self._probe(worker, policy.health, now)
 
     def examined(self, worker: Worker, seen: Examined, now: float, policy: FleetPolicy) -> float:
@@ -196,8 +196,8 @@ class Watch:
             worker.health.too_heavy = 0
             return
         worker.health.too_heavy += 1
-        if worker.health.too_heavy >= _TOO_HEAVY and not worker.leaves_because:
-            worker.leaves_because = f"max_memory: {pss / 2**20:.0f} MiB"
+        if worker.health.too_heavy >= _TOO_HEAVY:
+            self._have_replaced(worker, f"max_memory: {pss / 2**20:.0f} MiB")
 
     def _probe(self, worker: Worker, health: HealthPolicy, now: float) -> None:
         state = worker.health
@@ -224,8 +224,13 @@ class Watch:
                 f"Worker [{worker.pid}] failed its health probe of {health.path}: {wrong} "
                 f"({state.probe_failures} of {health.threshold})."
             )
-        if state.probe_failures >= health.threshold and not worker.leaves_because:
-            worker.leaves_because = f"health probe: {wrong}"
+        if state.probe_failures >= health.threshold:
+            self._have_replaced(worker, f"health probe: {wrong}")
+
+    def _have_replaced(self, worker: Worker, why: str) -> None:
+        """Note what is wrong with a worker, if anything; the first reason is kept."""
+        if why and not worker.leaves_because:
+            self._roster.mark(worker, why)
 
 
 def _is_starved(before: Examined, seen: Examined) -> bool:

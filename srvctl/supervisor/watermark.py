@@ -123,7 +123,7 @@ class Watermark:
             return
         largest = max(heaviest, key=lambda worker: worker.health.pss or _resident(worker))
         size = largest.health.pss or _resident(largest)
-        largest.leaves_because = f"{REASON}: {used}, {size_text(size)} by this worker"
+        state.roster.mark(largest, f"{REASON}: {used}, {size_text(size)} by this worker")
         self._chosen, self._chosen_at = largest.number, state.now
 
 

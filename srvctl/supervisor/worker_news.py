@@ -130,7 +130,7 @@ class WorkerNews:
 
     def _exited(self, worker: Worker, event: WorkerExited) -> None:
         state = worker.state
-        worker.take(Step.EXITED)
+        self._state.roster.move(worker, Step.EXITED)
         self._state.roster.remove(worker)
         self._ending.count(event)
         if worker.pid is not None and worker.forked_at is not None:
@@ -166,7 +166,7 @@ class WorkerNews:
         policy = self._state.policy_for(worker.generation)
         match worker.state:
             case WorkerState.FORKING:
-                worker.deadline = None  # its mold's end will tell
+                self._state.roster.limit(worker, None)  # its mold's end will tell
                 if self._state.molds.has_mold(worker.generation):  # else it has got its due already
                     limit = f"{policy.boot:g} s (timeouts.boot)"
                     self._failures.of_mold(worker.generation, f"No worker was forked within {limit}.")

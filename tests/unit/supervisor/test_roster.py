@@ -110,3 +110,60 @@ def test_a_move_that_does_not_exist_raises() -> None:
     with pytest.raises(KeyError):
         worker.take(Step.READY)
     assert worker.state is WorkerState.FORKING
+
+
+def test_how_many_are_in_a_state() -> None:
+    old, new = Worker(1, 0, 1, state=WorkerState.READY), Worker(2, 0, 1)
+    roster = roster_of(old, new)
+    roster.move(new, Step.FORKED)
+    assert [roster.count(state) for state in (WorkerState.READY, WorkerState.BOOTING)] == [1, 1]
+    roster.move(old, Step.EXITED)
+    roster.remove(old)
+    assert not any(map(roster.count, {WorkerState.READY, WorkerState.GONE}))
+
+
+def test_whose_state_has_lasted_too_long() -> None:
+    """Each state has its own limit, or none."""
+    late, early, free = (Worker(number, number, 1) for number in (1, 2, 3))
+    roster = roster_of(late, early, free)
+    roster.move(early, Step.FORKED, 5.0)
+    roster.move(late, Step.FORKED, 7.0)
+    assert roster.overdue(4.0) == []
+    assert roster.overdue(5.0) == [early]
+    assert roster.overdue(9.0) == [late, early]
+    assert late.deadline == 7.0
+    roster.move(early, Step.READY)
+    roster.remove(late)
+    assert roster.overdue(9.0) == []
+    assert (early.deadline, roster.limits) == (None, {})
+
+
+def test_a_limit_comes_with_a_worker() -> None:
+    """It does so from a mold, and after an upgrade."""
+    roster = roster_of(worker := Worker(1, 0, 1, deadline=3.0))
+    assert roster.overdue(3.0) == [worker]
+    roster.limit(worker, None)
+    assert roster.overdue(3.0) == []
+
+
+def test_who_follows_learns_of_each_slot_that_changes() -> None:
+    roster = roster_of(worker := Worker(1, 4, 1))
+    seen, other = roster.follow(), roster.follow()
+    assert seen == {4}
+    seen.clear()
+    roster.add(new := Worker(2, 5, 1))
+    assert seen == {5}
+    seen.clear()
+    roster.move(worker, Step.FORKED)
+    roster.remove(new)
+    assert seen == other == {4, 5}
+    seen.clear()
+    roster.mark(worker, "max_lifetime")
+    assert (seen, worker.leaves_because) == ({4}, "max_lifetime")
+
+
+def test_a_move_that_does_not_exist_changes_nothing() -> None:
+    roster = roster_of(worker := Worker(1, 0, 1))
+    with pytest.raises(KeyError):
+        roster.move(worker, Step.READY)
+    assert roster.count(WorkerState.FORKING) == 1
