@@ -57,6 +57,12 @@ class Instance:
     def total(self, figure: str = "requests") -> int:
         return sum(slot[figure] for slot in self.metrics()["slots"].values())
 
+    def wait_counted(self, requests: int, errors: int) -> None:
+        """Wait until so many have been counted: a client has its answer a moment before."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := (self.total(), self.total("errors"))) != (requests, errors):
+            assert time.monotonic() < deadline, found
+
     def wait_answered(self, wanted: dict[str, int]) -> None:
         """Wait until the beats have told of these classes."""
         deadline = time.monotonic() + PATIENCE
@@ -88,7 +94,7 @@ def test_what_was_counted_is_never_lost(instance: Instance) -> None:
     server = instance.server
     for path in ("/200", "/204", "/404", "/500", "/503"):
         server.get(path)
-    assert (instance.total(), instance.total("errors")) == (5, 2)
+    instance.wait_counted(5, errors=2)
     instance.wait_answered({"2": 2, "4": 1, "5": 2})
     victim = server.workers()[0]
     os.kill(victim, signal.SIGKILL)

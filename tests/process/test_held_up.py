@@ -15,7 +15,7 @@ from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR, PATIENCE, NeverHappened
 
 #: Seconds after which a connection without a request is closed.
-IDLE = {"serving": 0.5 * FACTOR, "draining": 1.5 * FACTOR}
+IDLE = {"serving": 0.5 * FACTOR, "draining": 5.0 * FACTOR}
 CLIENTS = 5
 
 

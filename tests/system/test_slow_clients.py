@@ -66,15 +66,11 @@ def test_slow_clients(mode: str, server: ServerProcess, tmp_path: Path) -> None:
         while connections(server) < CLIENTS // 2:
             assert time.monotonic() < deadline, "slowhttptest did not connect"
             time.sleep(0.02)
-        slowest = 0.0
         while attack.poll() is None and connections(server) > 2:
             if time.monotonic() > deadline:
                 raise NeverHappened(f"{connections(server)} connections are still open")
-            asked = time.monotonic()
             assert server.get("/").status == 200
-            slowest = max(slowest, time.monotonic() - asked)
             time.sleep(0.02)
-        assert slowest < 5 * FACTOR
         has_ended = attack.poll() is not None
     finally:
         attack.kill()

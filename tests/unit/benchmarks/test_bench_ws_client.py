@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -80,7 +80,8 @@ class Hub:
         if socket.request.path == "/send":
             for message in socket:
                 for each in tuple(self.listeners):
-                    each.send(message)
+                    with suppress(ConnectionClosed):  # one that has left, and has not been missed yet
+                        each.send(message)
                 socket.send(message)
             return
         self.listeners.add(socket)
