@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Final, Self
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from srvctl.ipc.control import Reply, Request
 
 _CHUNK: Final = 65536
+_TIMEVAL: Final = struct.Struct("@ll")
 
 
 class ControlFailedError(SrvctlError):
@@ -86,8 +88,8 @@ class Connection:
         self._pending: list[bytes] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            _connect(self._socket, path, patience)
             self._socket.settimeout(patience)
-            self._socket.connect(str(path))
         except OSError as error:
             self._socket.close()
             raise NotReachableError(*_why_unreachable(path, error)) from error
@@ -214,6 +216,17 @@ def is_stopped(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] in {"T", "t"}
     except (OSError, IndexError):
         return False
+
+
+def _connect(sock: socket.socket, path: Path, patience: float) -> None:
+    """Connect, waiting for room in the queue behind others.
+
+    Not with a timeout of Python's: it makes the socket one that does not block, and connect(2) refuses these
+    at once when the queue of a Unix socket is full.
+    """
+    microseconds = max(int(patience * 1e6), 1)  # 0 would be for ever
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(*divmod(microseconds, 10**6)))
+    sock.connect(str(path))
 
 
 def _why_unreachable(path: Path, error: OSError) -> tuple[str, Reason]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-import tempfile
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +21,7 @@ from srvctl.ipc.control_refusals import explained, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 #: One that asks for each of `COMMANDS`, but for that which lists all there are.
 ASKING = [
@@ -40,13 +39,6 @@ SIMPLE = [
     ["status"],
     ["worker", "dump", "slot:0"],
 ]
-
-
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    """A directory whose path leaves room for that of a socket, which pytest's own may not."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as path:
-        yield Path(path)
 
 
 def line(**values: Any) -> bytes:
