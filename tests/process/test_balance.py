@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import statistics
-from collections import Counter
 from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.client import Connection
+from tests.support.kept import MARK, TRIES, Clients
 from tests.support.proxy_header import ON, V1
 from tests.support.server import BASIC, ServerProcess
 from tests.support.supervised import Supervised
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
-MARK = 0.08
 NUMBER = 200
-TRIES = 4  #: that a machine busy with other things has to let all four workers run in time
 FOUR = ("--workers", "4")
 MANY_SECONDS = ("--timeout-keep-alive", "600")
-
-
-class Clients:
-    """Connections that stay open, and who has them."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._server = server
-        self._stack = contextlib.ExitStack()
-        self.owners: Counter[int] = Counter()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def one_by_one(self, number: int, before: bytes = b"") -> None:
-        """Open so many, each when the one before was answered."""
-        for _ in range(number):
-            client = self._open()
-            client.send(before)
-            self.owners[client.get().pid] += 1
-
-    def at_once(self, number: int) -> None:
-        """Open so many, and only then ask."""
-        clients = [self._open() for _ in range(number)]
-        for client in clients:
-            client.send_get()
-        self.owners.update(client.read_response().pid for client in clients)
-
-    def _open(self) -> Connection:
-        is_v6 = self._server.url.startswith("http://[::1]")
-        client = Connection(("::1", self._server.port)) if is_v6 else self._server.connect()
-        return self._stack.enter_context(client)
-
-    def skew(self, number: int) -> float:
-        """Return the coefficient of variation over so many workers."""
-        counts = [*self.owners.values(), *[0] * (number - len(self.owners))]
-        return statistics.pstdev(counts) / statistics.fmean(counts)
 
 
 def serving(*flags: str, bind: str = "127.0.0.1:0") -> ServerProcess:
@@ -117,7 +70,7 @@ def test_a_stopped_worker_is_left_out_until_it_goes_on() -> None:
             assert len(clients.owners) == 3
         finally:
             os.kill(stopped, SIGCONT)
-        for _ in range(TRIES * 3):
+        for _ in range(TRIES):
             clients.one_by_one(20)
             if clients.owners[stopped] >= 30:
                 break
@@ -133,7 +86,7 @@ def test_the_successor_of_a_killed_worker_comes_up_to_the_others() -> None:
         clients.at_once(20)  # whoever is there
         server.wait_answer(lambda answer: answer.pid not in {killed, *others})
         del clients.owners[killed]
-        for _ in range(TRIES * 3):
+        for _ in range(TRIES):
             clients.one_by_one(20)
             if clients.skew(4) <= 2 * MARK:
                 break
@@ -162,7 +115,7 @@ def test_a_worker_that_was_alone_shares_with_those_that_come() -> None:
     with Supervised(BASIC, "--workers", "1", *MANY_SECONDS) as server, Clients(server) as clients:
         clients.one_by_one(5)
         assert server.command("scale", "4").returncode == 0
-        for _ in range(TRIES * 3):
+        for _ in range(TRIES):
             clients.one_by_one(40)
             if clients.skew(4) <= MARK:
                 break
