@@ -271,6 +271,8 @@ class HttpConnection(Link):
             return
         self._cycle = None
         if not cycle.keep_alive:
+            if self._runner is not None:
+                self._runner.detach()  # now, since it need not be woken for its end
             is_all_read = cycle.is_request_complete and not self._held and not self._reading_paused
             self._close() if is_all_read else self._close_lingering()
         else:
