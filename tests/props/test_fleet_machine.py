@@ -7,7 +7,7 @@ What the master must never do to a worker, a mold or a client is asserted where 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,14 +30,16 @@ from srvctl.supervisor.events import (
     WorkerStopAsked,
 )
 from srvctl.supervisor.fleet import FleetPolicy, Phase
+from srvctl.supervisor.lifecycle import WorkerState
 from srvctl.supervisor.policy import HealthPolicy, RecyclePolicy
 from srvctl.supervisor.state import SERVING, UP
 from tests.support.kernel import OPERATOR, Doing, Kernel, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from srvctl.supervisor.events import AboutOne
+    from srvctl.supervisor.standing import Standing
     from tests.support.kernel import MoldProcess, Process
 
 picks = st.integers(0, 7)
@@ -509,6 +511,25 @@ class FleetMachine(RuleBasedStateMachine):
     def the_next_deadline_is_ahead(self) -> None:
         deadline = self.kernel.fleet.next_deadline()
         assert deadline is None or deadline > self.kernel.now
+
+    @invariant()
+    def what_was_concluded_is_still_true(self) -> None:
+        """Only slots whose workers changed are judged anew; all would be judged as they were."""
+        fleet = self.kernel.fleet
+        state, roster, succession = fleet.state, fleet.state.roster, fleet._succession
+        asked: list[tuple[Standing[Any], Hashable]] = [
+            (state.serving, None),
+            (succession._needs, succession._aim()),
+        ]
+        for standing, aim in asked:
+            by_condition = standing.now(state.slots, aim)
+            slots = {*state.slots, *roster.occupied}
+            judged = {slot: condition for condition, found in by_condition.items() for slot in found}
+            afresh = {slot: standing._judge(slot) for slot in slots}
+            assert judged == {slot: condition for slot, condition in afresh.items() if condition is not None}
+        assert roster.limits == {w.number: w.deadline for w in roster if w.deadline is not None}
+        for one in WorkerState:
+            assert roster.count(one) == sum(worker.state is one for worker in roster)
 
     @invariant()
     def nobody_is_kept_once_the_service_stops(self) -> None:
