@@ -28,7 +28,6 @@ _SOON: Final = 0.001  #: seconds; event loops refuse 0
 #: Of each listener at the end: no kernel queues more by default (net.core.somaxconn). One that the service
 #: manager keeps goes on queueing, so its queue need not ever be empty.
 _MOST_QUEUED: Final = 4096
-_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
 
 
 class Listening:
@@ -59,7 +58,6 @@ class Listening:
         self._tls = tls
         self._on_change = on_change
         self._inherited: list[socket.socket] = []
-        self._names: dict[socket.socket, object] = {}  #: of each listener that is called like its connections
         #: Connections, until they have a transport and are through TLS.
         self._accepting: set[asyncio.Task[Any]] = set()
         self._unmade = 0  #: of these, without a protocol that knows of it
@@ -102,9 +100,6 @@ class Listening:
         acceptor = self._acceptor or self._plain
         for inherited in sockets:
             self._inherited.append(inherited)
-            name = inherited.getsockname()
-            if not isinstance(name, tuple) or name[0] not in _WILDCARDS:
-                self._names[inherited] = name
             acceptor.start(inherited, balance)
 
     async def stop(self, *, last: bool) -> None:
@@ -145,7 +140,7 @@ class Listening:
         sock, peername = listener.accept()
         sock.setblocking(False)
         # Not left to the transport, which takes longer, and knows no more of a client that has left.
-        self._adopt(sock, Peer.between(peername, self._names.get(listener) or sock.getsockname()))
+        self._adopt(sock, Peer.between(peername, sock.getsockname()))
 
     def _adopt(self, sock: socket.socket, peer: Peer | None) -> None:
         """Make a connection of a socket, beside all others; a handshake's failure is only its client's."""
