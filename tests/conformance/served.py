@@ -133,10 +133,10 @@ async def unknown(scope: Message, receive: Receive, send: Send) -> None:
         await ok(scope, receive, send)
 
 
-async def watch(_scope: Message, receive: Receive, _send: Send) -> None:
-    """Read the body, wait for the client to leave, and note it."""
+async def watch(scope: Message, receive: Receive, _send: Send) -> None:
+    """Read the body, wait for the client to leave, and note it, and the query."""
     await read_or_note(receive)
-    notes.append((await receive())["type"])
+    notes.append(f"{(await receive())['type']} {scope['query_string'].decode()}".rstrip())
 
 
 async def read_or_note(receive: Receive) -> None:

@@ -158,14 +158,14 @@ def test_more_streams_than_are_allowed_are_refused(server: ServerProcess) -> Non
     """Section 5.1.2: such that the client may send them again (section 8.7)."""
     with connect(server) as client:
         client.wait_settings()
-        running = [client.send_request("/watch") for _ in range(STREAMS)]
+        running = [client.send_request("/watch?running") for _ in range(STREAMS)]
         refused = [client.send_request("/ok") for _ in range(3)]
         for stream in refused:
             assert client.answer(stream).reset == Code.REFUSED_STREAM
         assert not [stream for stream in running if stream in client.answers]
-        notes(server, 0)
+        assert notes(server, 0, about="running") == []
         client.send(rst_stream(running[0]))
-        assert notes(server, 1) == ["http.disconnect"]
+        assert notes(server, 1, about="running") == ["http.disconnect running"]
         client.check_serves()
 
 

@@ -124,14 +124,14 @@ class Wire:
                 assert self.rest() == b""
 
 
-def notes(server: ServerProcess, count: int) -> list[str]:
-    """Return what the application noted since the last time, once it is so much."""
+def notes(server: ServerProcess, count: int, about: str = "") -> list[str]:
+    """Return what the application noted since the last time, of one matter or of all, once it is so much."""
     found: list[str] = []
     deadline = time.monotonic() + PATIENCE
     while True:
         with Wire(server) as wire:
             wire.send(b"GET /notes HTTP/1.1\r\nHost: h\r\n\r\n")
-            found += wire.answer().json
+            found += [note for note in wire.answer().json if about in note]
         if len(found) >= count or time.monotonic() > deadline:
             return found
         time.sleep(0.01)
