@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from srvctl.worker.accepting import Accepting
 from srvctl.worker.http.surroundings import Peer
+from srvctl.worker.making import Making
 from srvctl.worker.proxy.acceptor import Acceptor
 
 if TYPE_CHECKING:
@@ -52,22 +53,18 @@ class Listening:
         *,
         is_alone: bool = True,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._connect = connect
         self._timeouts = timeouts
         self._tls = tls
-        self._on_change = on_change
         self._inherited: list[socket.socket] = []
-        #: Connections, until they have a transport and are through TLS.
-        self._accepting: set[asyncio.Task[Any]] = set()
-        self._unmade = 0  #: of these, without a protocol that knows of it
-        self._options: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if tls is not None:
-            self._options = {
+            options = {
                 "ssl": tls.context,
                 "ssl_handshake_timeout": max(timeouts.tls_handshake, _SOON),
                 "ssl_shutdown_timeout": max(timeouts.tls_shutdown, _SOON),
             }
+        self._making = Making(options, on_change)
         self._plain = Accepting(self._accept, is_alone=is_alone)
         self._acceptor: Acceptor | None = None
         if proxies.is_protocol_expected:
@@ -77,18 +74,18 @@ class Listening:
     @property
     def is_shaking_hands(self) -> bool:
         """Whether connections will come of handshakes that run, or of headers that are waited for."""
-        if self._accepting or (self._acceptor is not None and self._acceptor.is_waiting):
+        if self._making.is_busy or (self._acceptor is not None and self._acceptor.is_waiting):
             return True
         return self._tls is not None and self._tls.is_shaking_hands
 
     @property
     def pending(self) -> int:
         """How many connections were accepted and not made yet."""
-        return self._unmade + (self._acceptor.waiting if self._acceptor is not None else 0)
+        return self._making.pending + (self._acceptor.waiting if self._acceptor is not None else 0)
 
-    def made(self) -> None:
-        """Count one as made."""
-        self._unmade = max(self._unmade - 1, 0)
+    def note_made(self) -> None:
+        """Learn that one of them was made."""
+        self._making.note_made()
 
     def start(self, sockets: Iterable[socket.socket], balance: Balance | None = None) -> None:
         """Accept connections on the sockets, which are then the listening's to close.
@@ -118,15 +115,14 @@ class Listening:
         if self._tls is not None:
             for _ in range(_TURNS_TO_HANDSHAKE):
                 await asyncio.sleep(0)
-        elif self._accepting:  # handshakes may take long, transports are there in no time
-            await asyncio.wait(self._accepting)
+        else:  # handshakes may take long, transports are there in no time
+            await self._making.settle()
 
     def close(self) -> None:
         """Give up connections that are not made yet, after `stop`."""
         if self._acceptor is not None:
             self._acceptor.close()
-        for task in self._accepting:
-            task.cancel()
+        self._making.cancel()
 
     def _accept_queued(self) -> None:
         """Take over what clients see as connected already, before the last listener closes and resets it."""
@@ -143,17 +139,4 @@ class Listening:
         self._adopt(sock, Peer.between(peername, sock.getsockname()))
 
     def _adopt(self, sock: socket.socket, peer: Peer | None) -> None:
-        """Make a connection of a socket, beside all others; a handshake's failure is only its client's."""
-        connect = partial(self._connect, peer)
-        self._unmade += 1
-        accepting = self._loop.connect_accepted_socket(connect, sock, **self._options)
-        task = self._loop.create_task(accepting)
-        self._accepting.add(task)
-        task.add_done_callback(self._handshake_ended)
-
-    def _handshake_ended(self, task: asyncio.Task[Any]) -> None:
-        self._accepting.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, so that the loop does not report it
-        self._unmade = min(self._unmade, len(self._accepting))
-        self._on_change()
+        self._making.begin(partial(self._connect, peer), sock)

@@ -226,7 +226,7 @@ class Server:
         """Know of a new connection, unless it has taken the place of one."""
         if connection not in self.connections:
             self.connections[connection] = self.now()
-            self._listening.made()
+            self._listening.note_made()
 
     def replace(self, connection: Link, successor: Link) -> None:
         """Know a connection by what speaks with its client from now on."""
