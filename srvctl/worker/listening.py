@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from srvctl.worker.accepting import Accepting
 from srvctl.worker.http.surroundings import Peer
 from srvctl.worker.making import Making
+from srvctl.worker.plain_socket import PlainSocket
 from srvctl.worker.proxy.acceptor import Acceptor
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Listening:
         tls: What every listener speaks; None for plain HTTP.
         proxies: Whether connections begin with a PROXY protocol header, and whose is believed.
         timeouts: How long handshakes and headers may take.
-        on_change: Is called whenever a handshake has ended, or a connection without a header was given up.
+        on_change: Is called whenever one was given up before it was made, and when none is left to be made.
         is_alone: No other worker accepts from the same listeners.
     """
 
@@ -56,7 +57,7 @@ class Listening:
         self._connect = connect
         self._timeouts = timeouts
         self._tls = tls
-        self._inherited: list[socket.socket] = []
+        self._listeners: list[PlainSocket] = []
         options: dict[str, Any] = {}
         if tls is not None:
             options = {
@@ -96,8 +97,9 @@ class Listening:
         """
         acceptor = self._acceptor or self._plain
         for inherited in sockets:
-            self._inherited.append(inherited)
-            acceptor.start(inherited, balance)
+            listener = PlainSocket(fileno=inherited.detach())
+            self._listeners.append(listener)
+            acceptor.start(listener, balance)
 
     async def stop(self, *, last: bool) -> None:
         """Accept no more.
@@ -110,7 +112,7 @@ class Listening:
         self._plain.stop()
         if self._acceptor is not None:
             self._acceptor.stop(self._timeouts.drain_idle)
-        for listener in self._inherited:
+        for listener in self._listeners:
             listener.close()
         if self._tls is not None:
             for _ in range(_TURNS_TO_HANDSHAKE):
@@ -127,7 +129,7 @@ class Listening:
     def _accept_queued(self) -> None:
         """Take over what clients see as connected already, before the last listener closes and resets it."""
         accept = self._accept if self._acceptor is None else self._acceptor.accept
-        for listener in self._inherited:
+        for listener in self._listeners:
             with contextlib.suppress(OSError):  # BlockingIOError: nothing is queued any more
                 for _ in range(_MOST_QUEUED):
                     accept(listener)

@@ -22,7 +22,7 @@ class Making:
 
     Args:
         options: What `connect_accepted_socket` of the loop is told about each.
-        on_change: Is called whenever one was made, or has failed.
+        on_change: Is called whenever one has failed, and when none is left.
     """
 
     def __init__(self, options: Mapping[str, Any], on_change: Callable[[], None]) -> None:
@@ -73,8 +73,11 @@ class Making:
         try:
             future = coroutine.send(None)
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - or it was made: StopIteration
-            self._unknown = min(self._unknown, len(self._waited_for))
-            self._on_change()
+            has_failed = self._unknown > len(self._waited_for)
+            if has_failed:
+                self._unknown = len(self._waited_for)
+            if has_failed or not self._waited_for:
+                self._on_change()
         else:
             self._waited_for.add(future)
             future.add_done_callback(partial(self._go_on, coroutine))

@@ -258,8 +258,10 @@ class Link(asyncio.Protocol):
         self._is_closing = True
         self._transport.close()
         timeouts = self._server.timeouts
-        patience = max(timeouts.linger, timeouts.tls_shutdown) if self._is_encrypted else timeouts.linger
-        self._wait_until(self._server.now() + patience)
+        if self._is_encrypted:
+            self._wait_until(self._server.now() + max(timeouts.linger, timeouts.tls_shutdown))
+        elif self._transport.get_write_buffer_size():  # else: it ends in the next turn of the loop
+            self._wait_until(self._server.now() + timeouts.linger)
 
     def _close_lingering(self) -> None:
         """Say that nothing more will be sent, then take in what the client still sends.

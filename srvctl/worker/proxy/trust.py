@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from srvctl.settings.trusted import EVERYONE, UNIX, items_of, parse_peer
 from srvctl.worker.proxy import node
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 #: By the number of bits behind the prefix, fewest first: from the number of a network to its entry.
 _Networks = list[tuple[int, dict[int, str]]]
+_REMEMBERED: Final = 1024  #: addresses of peers
 
 
 class Trust:
@@ -26,7 +28,7 @@ class Trust:
         ValueError: An entry is none of these; the message names it.
     """
 
-    __slots__ = ("_is_everyone", "_names", "_networks")
+    __slots__ = ("_is_everyone", "_match_address", "_names", "_networks")
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._is_everyone = False
@@ -47,6 +49,8 @@ class Trust:
         if UNIX in self._names:
             self._names[node.UNIX] = UNIX
         self._networks: dict[int, _Networks] = {size: sorted(of.items()) for size, of in by_size.items()}
+        #: Proxies, and most clients, connect again and again.
+        self._match_address = lru_cache(_REMEMBERED)(self._find_address)
 
     @classmethod
     def from_settings(cls, values: Iterable[str]) -> Self:
@@ -90,5 +94,8 @@ class Trust:
             return self.match(UNIX, b"")
         if host is None:
             return EVERYONE if self._is_everyone else None
+        return self._match_address(host)
+
+    def _find_address(self, host: str) -> str | None:
         packed = pack(host.partition("%")[0])  # RFC 4007: a link-local peer comes with its zone
         return self.match(host, packed) if packed or self._is_everyone else None

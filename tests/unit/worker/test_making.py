@@ -94,6 +94,24 @@ def test_a_connection_is_begun_at_once_and_made_soon(
     run(test)
 
 
+def test_whoever_is_told_is_told_once_of_many(run: Run) -> None:
+    async def test() -> None:
+        changes = Changes()
+        making = Making({}, changes)
+        with contextlib.ExitStack() as stack:
+            pairs = [socket.socketpair() for _ in range(5)]
+            clients = [stack.enter_context(client) for client, _ in pairs]
+            for _, sock in pairs:
+                stack.enter_context(sock).setblocking(False)
+                making.begin(lambda: Greeting(making), sock)
+            await making.settle()
+            assert [making.pending, making.is_busy, changes.number] == [0, False, 1]
+            for client in clients:
+                assert await asyncio.to_thread(client.recv, 5) == b"hello"
+
+    run(test)
+
+
 def test_what_cannot_be_made_is_forgotten(run: Run, accepted: tuple[socket.socket, socket.socket]) -> None:
     async def test() -> None:
         changes = Changes()
