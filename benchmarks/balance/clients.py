@@ -12,11 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from benchmarks.balance.model import SLOW
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PATIENCE = 20.0
-_SLOW = 0.1  #: of all requests
 _GET = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 
 
@@ -159,7 +160,7 @@ def mixed(
             now = time.perf_counter()
             for client in [client for client, moment in due.items() if moment <= now]:
                 client.since = due.pop(client)  # when it was due, however late we are
-                client.ask(slow if chance.random() < _SLOW else b"/")
+                client.ask(slow if chance.random() < SLOW else b"/")
                 selector.register(client.sock, selectors.EVENT_READ, client)
             for key, _ in selector.select(max(min(due.values(), default=now + 0.1) - now, 0)):
                 client = key.data

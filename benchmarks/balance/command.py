@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.arguments import at_least_one, progress
-from benchmarks.balance import clients
+from benchmarks.balance import clients, model
 from benchmarks.errors import BenchmarkError
 from benchmarks.processes import ServerProcess, free_port
 from benchmarks.servers import installed_version
@@ -40,6 +40,7 @@ _SERVERS = {
 }
 _KEPT = 200  #: connections
 _CALM = 1.0  #: seconds
+_MIXED = 40  #: connections of the mixed load, as many as those of the model
 _FAULTS: dict[str, Callable[[int, int], None]] = {
     "killed": lambda _, worker: os.kill(worker, signal.SIGKILL),
     "stopped": lambda _, worker: os.kill(worker, signal.SIGSTOP),
@@ -57,10 +58,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--rounds", type=at_least_one, default=5, help="(default 5)")
     parser.add_argument("--seconds", type=at_least_one, default=2, help="of each load (default 2)")
     parser.add_argument("--parts", nargs="+", choices=list(_PARTS), default=list(_PARTS), metavar="PART")
+    parser.add_argument(
+        "--model", action="store_true", help="start no server: say what spreads the mixed load could come to"
+    )
     parser.set_defaults(run=_run, list=False)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.model:
+        return _show_model(options)
     there = [name for name in options.only if installed_version(_SERVERS[name][1]) is not None]
     for part in options.parts:
         title, measure = _PARTS[part]
@@ -72,6 +78,27 @@ def _run(options: argparse.Namespace) -> int:
                     print(f"  {name:<10} {measure(server, options)}", flush=True)
             except (BenchmarkError, OSError) as error:
                 print(f"  {name:<10} failed: {error}")
+    return 0
+
+
+def _show_model(options: argparse.Namespace) -> int:
+    """Print what is the best that can be had of the mixed load, whoever serves it."""
+    print("p99 of the mixed load by a model, in ms, with 2, 3 and 4 processors for 4 workers")
+    spreads = {
+        "each worker as many": (10, 10, 10, 10),
+        "variation 0.18": (8, 9, 11, 12),
+        "variation 0.68": (2, 6, 12, 20),
+        "variation 0.90": (1, 5, 10, 24),
+        "any worker, any request": (40,),
+    }
+    for name, spread in spreads.items():
+        progress(name)
+        ways = partial(model.p99, spread, at_once=4 // len(spread), seconds=60.0 * options.seconds)
+        found = [
+            statistics.fmean(ways(processors, seed=seed) for seed in range(options.rounds))
+            for processors in (2, 3, 4)
+        ]
+        print(f"  {name:<24} {'  '.join(f'{seconds * 1000:4.0f}' for seconds in found)}")
     return 0
 
 
@@ -156,7 +183,7 @@ def _mixed(server: ServerProcess, options: argparse.Namespace) -> str:
         found = []
         for seed in range(options.rounds):
             is_over = partial(_is_past, time.monotonic() + 2 * options.seconds)
-            found.append(clients.mixed(server.port, is_over, 40, 0.25, slow, seed))
+            found.append(clients.mixed(server.port, is_over, _MIXED, model.EVERY, slow, seed))
         p50, p99 = (statistics.median(delays.percentile(share) for delays in found) for share in (0.5, 0.99))
         texts.append(f"{slow.decode()}: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.0f} ms")
     return "; ".join(texts)
@@ -196,7 +223,7 @@ _PARTS: dict[str, tuple[str, Callable[[ServerProcess, argparse.Namespace], str]]
     "spread": (f"coefficient of variation of {_KEPT} kept connections, median of the rounds", _spread),
     "rate": ("requests on new connections", _rate),
     "mixed": (
-        "40 connections, 10 % of the requests burn 50 ms of a processor, or stand still for 50 ms",
+        f"{_MIXED} connections, 10 % of the requests burn 50 ms of a processor, or stand still for 50 ms",
         _mixed,
     ),
     "delays": ("one connection after the other, while something happens to a worker", _delays),
