@@ -8,7 +8,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-import uvloop
 
 from srvctl.worker.accepting import Accepting
 from srvctl.worker.balance import Balance
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     Test = Callable[[], Coroutine[None, None, None]]
     Run = Callable[[Test], None]
 
-PATIENCE = 10
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 WAIT = Wait(0.0, {})
 
 
@@ -48,23 +45,6 @@ class Scripted(Balance):
         self.rests += 1
         if self.breaks_at_rest:
             raise ValueError("operation forbidden on released memoryview object")
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Run:
-    """Run a test in a loop, at which nothing may fail."""
-
-    def run(test: Test) -> None:
-        async def in_time() -> None:
-            asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
-            await asyncio.wait_for(test(), PATIENCE)
-
-        failed: list[object] = []
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(in_time())
-        assert not failed
-
-    return run
 
 
 @pytest.fixture

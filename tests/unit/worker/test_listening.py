@@ -9,7 +9,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-import uvloop
 
 from srvctl.worker import accepting as module
 from srvctl.worker.http.surroundings import Peer
@@ -27,22 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 10
 PATHS = b"/c".ljust(108, b"\0") + b"/s".ljust(108, b"\0")
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 Delivered = list[tuple[bytes, Peer | None]]
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Run:
-    """Run a test in a loop."""
-
-    def run(test: Test) -> None:
-        async def in_time() -> None:
-            await asyncio.wait_for(test(), PATIENCE)
-
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(in_time())
-
-    return run
 
 
 @pytest.fixture

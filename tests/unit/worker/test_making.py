@@ -9,7 +9,6 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import uvloop
 
 from srvctl.worker.making import Making
 
@@ -18,23 +17,6 @@ if TYPE_CHECKING:
 
     Test = Callable[[], Coroutine[None, None, None]]
     Run = Callable[[Test], None]
-
-PATIENCE = 10
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Run:
-    """Run a test in a loop."""
-
-    def run(test: Test) -> None:
-        async def in_time() -> None:
-            await asyncio.wait_for(test(), PATIENCE)
-
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(in_time())
-
-    return run
 
 
 @pytest.fixture
