@@ -109,11 +109,7 @@ class Listening:
         """
         if last:
             self._accept_queued()
-        self._plain.stop()
-        if self._acceptor is not None:
-            self._acceptor.stop(self._timeouts.drain_idle)
-        for listener in self._listeners:
-            listener.close()
+        self._stop(self._timeouts.drain_idle)
         if self._tls is not None:
             for _ in range(_TURNS_TO_HANDSHAKE):
                 await asyncio.sleep(0)
@@ -121,10 +117,19 @@ class Listening:
             await self._making.settle()
 
     def close(self) -> None:
-        """Give up connections that are not made yet, after `stop`."""
+        """Accept no more, and give up connections that are not made yet."""
+        self._stop(0.0)
         if self._acceptor is not None:
             self._acceptor.close()
         self._making.cancel()
+
+    def _stop(self, patience: float) -> None:
+        """Close the listeners; headers that are not here have at most so many seconds left."""
+        self._plain.stop()
+        if self._acceptor is not None:
+            self._acceptor.stop(patience)
+        for listener in self._listeners:
+            listener.close()
 
     def _accept_queued(self) -> None:
         """Take over what clients see as connected already, before the last listener closes and resets it."""
