@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("protocol", ["off", "on"])
 @pytest.mark.parametrize("is_stopped", [False, True], ids=["at once", "after a stop"])
-def test_nothing_is_left_open(run: Run, protocol: str, is_stopped: bool) -> None:
+def test_nothing_is_left_open(run: Run, protocol: Literal["off", "on"], is_stopped: bool) -> None:
     async def test() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         address = listener.getsockname()
-        policy = ProxyPolicy(ProxySettings(protocol=protocol, forwarded_allow_ips=["127.0.0.1"]))
+        policy = ProxyPolicy(ProxySettings(protocol=protocol, forwarded_allow_ips=("127.0.0.1",)))
         listening = Listening(lambda _: asyncio.Protocol(), None, policy, TimeoutSettings(), lambda: None)
         listening.start([listener])
         assert listener.fileno() == -1, "it is not the caller's any more"
