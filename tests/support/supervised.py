@@ -104,7 +104,8 @@ class StatusLog:
         self._thread = threading.Thread(target=self._ask, daemon=True)
         self._crash: BaseException | None = None
         self.serving: list[int] = []  #: workers that are ready, at each look
-        self.held: list[int] = []  #: workers that are ready or soon will be
+        #: Workers that are ready or soon will be. A new one may be there before anybody has looked.
+        self.held: list[int] = []
 
     def _ask(self) -> None:
         try:
