@@ -6,10 +6,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.balance.model import BURNT
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-_BURNT = 0.05  #: seconds
 
 
 async def app(
@@ -25,11 +25,11 @@ async def app(
             if message["type"] == "lifespan.shutdown":
                 return
     if scope["path"] == "/burn":
-        end = time.thread_time() + _BURNT
+        end = time.thread_time() + BURNT
         while time.thread_time() < end:
             pass
     elif scope["path"] == "/block":
-        time.sleep(_BURNT)  # noqa: ASYNC251 - it is to hold up the loop, where processors are scarce as well
+        time.sleep(BURNT)  # noqa: ASYNC251 - it is to hold up the loop, where processors are scarce as well
     headers = [(b"content-length", b"0"), (b"x-pid", b"%d" % os.getpid())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body"})

@@ -34,8 +34,8 @@ def p99(
     Args:
         spread: Connections of each worker.
         processors: How many workers can be at work without hindering each other.
-        at_once: Requests that each worker can answer at a time; with one worker of as many as there are
-            processors or more, any request is begun as soon as one of them is free.
+        at_once: Requests that each worker can answer at a time. One worker that can answer four is what four
+            would be that could take each other's requests.
         seconds: How long the load lasts.
         seed: For chance.
     """

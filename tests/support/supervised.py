@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
 from srvctl.ipc.control import Command, Request
@@ -79,6 +80,16 @@ class Supervised(ServerProcess):
         return death
 
     # -- its workers -----------------------------------------------------------------------------------
+
+    def most_at_once(self) -> int:
+        """Return how many workers there were at most, of those that were not told to end yet.
+
+        By the order of the log: the master hears a new worker begin before it tells the old one to end.
+        """
+        steps = (
+            1 if "Started" in line.text else -1 for line in self.lines("Started worker process|Shutting down")
+        )
+        return max(accumulate(steps))
 
     @contextlib.contextmanager
     def one_each(self, count: int) -> Iterator[dict[int, Connection]]:
