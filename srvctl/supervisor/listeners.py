@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from srvctl.ipc.handshakes import stop_handshakes
 from srvctl.settings.binds import TcpBind, parse_bind
-from srvctl.supervisor.handshakes import stop_handshakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srvctl.supervisor.handshakes import resume_handshakes
+from srvctl.ipc.handshakes import resume_handshakes
 from srvctl.supervisor.listeners import UnixFile
 from srvctl.supervisor.stored_names import bind_part, file_of_place, parts_of
 

@@ -18,7 +18,7 @@ from srvctl.worker.proxy.acceptor import Acceptor
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from srvctl.settings.groups import TimeoutSettings
     from srvctl.worker.balance import Balance
@@ -83,6 +83,13 @@ class Listening:
     def pending(self) -> int:
         """How many connections were accepted and not made yet."""
         return self._making.pending + (self._acceptor.waiting if self._acceptor is not None else 0)
+
+    @property
+    def sockets(self) -> Iterator[socket.socket]:
+        """Those of connections that are not through a handshake, or whose header is not there."""
+        yield from self._making.sockets
+        if self._acceptor is not None:
+            yield from self._acceptor.sockets
 
     def note_made(self) -> None:
         """Learn that one of them was made."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 
 class Making:
@@ -29,7 +29,7 @@ class Making:
         self._loop = asyncio.get_running_loop()
         self._options = options
         self._on_change = on_change
-        self._waited_for: set[asyncio.Future[Any]] = set()
+        self._waited_for: dict[asyncio.Future[Any], socket.socket] = {}
         self._unknown = 0
 
     @property
@@ -41,6 +41,11 @@ class Making:
     def pending(self) -> int:
         """How many have no protocol yet that knows of its connection."""
         return self._unknown
+
+    @property
+    def sockets(self) -> Iterable[socket.socket]:
+        """Those of the ones that are not through yet."""
+        return self._waited_for.values()
 
     def note_made(self) -> None:
         """Learn that the protocol of one of them knows of its connection."""
@@ -54,7 +59,7 @@ class Making:
             sock: The socket, which is the connection's from now on.
         """
         self._unknown += 1
-        self._go_on(self._loop.connect_accepted_socket(connect, sock, **self._options))
+        self._go_on(self._loop.connect_accepted_socket(connect, sock, **self._options), sock)
 
     async def settle(self) -> None:
         """Wait until all are through."""
@@ -66,10 +71,15 @@ class Making:
         for future in self._waited_for:
             future.cancel()
 
-    def _go_on(self, coroutine: Coroutine[Any, Any, Any], done: asyncio.Future[Any] | None = None) -> None:
+    def _go_on(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        sock: socket.socket,
+        done: asyncio.Future[Any] | None = None,
+    ) -> None:
         """Run one until it waits, or ends."""
         if done is not None:
-            self._waited_for.discard(done)
+            del self._waited_for[done]
         try:
             future = coroutine.send(None)
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - or it was made: StopIteration
@@ -79,5 +89,5 @@ class Making:
             if has_failed or not self._waited_for:
                 self._on_change()
         else:
-            self._waited_for.add(future)
-            future.add_done_callback(partial(self._go_on, coroutine))
+            self._waited_for[future] = sock
+            future.add_done_callback(partial(self._go_on, coroutine, sock))

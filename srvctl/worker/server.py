@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from srvctl.ipc.handshakes import hear_all
 from srvctl.ipc.scoreboard import Cell, private_cells
 from srvctl.worker.access import Access
 from srvctl.worker.admission import Admission, Waiter
@@ -322,6 +323,9 @@ class Server:
         if balance is not None:
             balance.leave()
         await self._listening.stop(last=last)
+        if last:  # the master keeps clients from connecting, with means that connections inherit
+            hear_all(self._listening.sockets)
+            hear_all(sock for connection in self.connections if (sock := connection.sock) is not None)
         self.is_draining = True
         spread = min(self._settings.ws.drain_spread, self.timeouts.graceful_shutdown / 2)
         spread_leaves(self.connections, self.now(), spread)

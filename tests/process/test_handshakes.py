@@ -1,4 +1,4 @@
-"""A listener about to close completes no more handshakes: `srvctl.supervisor.handshakes`."""
+"""A listener about to close begins no more handshakes: `srvctl.ipc.handshakes`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from srvctl.supervisor import handshakes
-from srvctl.supervisor.handshakes import resume_handshakes, stop_handshakes
+from srvctl.ipc import handshakes
+from srvctl.ipc.handshakes import hear_all, resume_handshakes, stop_handshakes
+from tests.support.server_waits import PATIENCE
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="socket filters are Linux's")
@@ -19,7 +20,7 @@ def test_who_is_connected_stays_and_who_comes_later_is_not(
 ) -> None:
     """Nobody is connected only to be reset; also where the kernel refuses filters."""
     if not has_filters:
-        monkeypatch.setattr(handshakes, "_DROP_ALL", bytes(8))  # no instruction that the kernel takes
+        monkeypatch.setattr(handshakes, "_DROP_SYN", bytes(8))  # no instruction that the kernel takes
     with socket.create_server((host, 0), family=family) as listener, socket.socket(family) as late:
         with socket.create_connection(listener.getsockname()[:2]) as early:
             stop_handshakes(listener)
@@ -38,7 +39,36 @@ def test_who_is_connected_stays_and_who_comes_later_is_not(
             pass
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="socket filters are Linux's")
+@pytest.mark.parametrize("has_filters", [True, False])
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_who_is_about_to_be_connected_is_heard(
+    family: socket.AddressFamily, host: str, has_filters: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection inherits from its listener whatever keeps others from connecting."""
+    if not has_filters:
+        monkeypatch.setattr(handshakes, "_DROP_SYN", bytes(8))
+    with socket.create_server((host, 0), family=family) as listener:
+        listener.settimeout(PATIENCE)
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60
+        )  # the first byte ends the handshake
+        with socket.create_connection(listener.getsockname()[:2]) as client:
+            stop_handshakes(listener)
+            client.sendall(b"a")
+            accepted, _ = listener.accept()
+            with accepted:
+                accepted.settimeout(PATIENCE)
+                client.sendall(b"b")
+                hear_all([accepted])
+                received = b""
+                while len(received) < 2:
+                    received += accepted.recv(2)
+    assert received == b"ab"
+
+
 def test_a_unix_socket_is_left_alone() -> None:
     """Its file is gone before it closes, and nobody can connect."""
     with socket.socket(socket.AF_UNIX) as listener:
         stop_handshakes(listener)
+        hear_all([listener])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from srvctl.errors import BindError
+from srvctl.ipc.handshakes import stop_handshakes
 from srvctl.settings.binds import Bind, TcpBind, UnixBind, parse_bind
-from srvctl.supervisor.handshakes import stop_handshakes
 from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.stored_names import name_for, place_of_file

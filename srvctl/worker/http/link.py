@@ -159,8 +159,7 @@ class Link(asyncio.Protocol):
     def _progress(self) -> int:
         """Return a number that changes with every byte the client takes."""
         sent_of_file = self._file.sent if self._file is not None else 0
-        sock = self._transport.get_extra_info("socket")
-        return sent_of_file - self._transport.get_write_buffer_size() - _in_kernel(sock)
+        return sent_of_file - self._transport.get_write_buffer_size() - _in_kernel(self.sock)
 
     def expire(self, now: float) -> None:
         """Do what has to be done at the deadline."""
@@ -189,7 +188,12 @@ class Link(asyncio.Protocol):
         if self._transport.get_write_buffer_size():
             return True
         # A transport under TLS does not tell how much the one below it holds; the kernel is full as long.
-        return self._is_encrypted and _in_kernel(self._transport.get_extra_info("socket")) > 0
+        return self._is_encrypted and _in_kernel(self.sock) > 0
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """What the loop shows of the connection's socket; None where it is shared with others."""
+        return cast("socket.socket | None", self._transport.get_extra_info("socket"))
 
     @property
     def _is_encrypted(self) -> bool:
@@ -248,7 +252,7 @@ class Link(asyncio.Protocol):
 
     def _reset(self) -> None:
         """End the connection at once, in a way that the client cannot take for the end of a response."""
-        sock = self._transport.get_extra_info("socket")
+        sock = self.sock
         if sock is not None and sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()

@@ -19,7 +19,7 @@ from srvctl.worker.proxy.tlv import ProxyProtocolError
 from srvctl.worker.refusals import Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from srvctl.worker.balance import Balance
     from srvctl.worker.proxy.protocol import ProxyHeader
@@ -69,6 +69,11 @@ class Acceptor:
     def waiting(self) -> int:
         """How many there are."""
         return len(self._arrivals)
+
+    @property
+    def sockets(self) -> Iterable[socket.socket]:
+        """Their sockets."""
+        return [arrival.sock for arrival in self._arrivals]
 
     def start(self, listener: socket.socket, balance: Balance | None = None) -> None:
         """Accept from a listener; it stays the caller's. See `Accepting.start`."""
@@ -132,13 +137,16 @@ class _Arrival:
 
     What is peeked at and belongs to the header is taken off at once, even if it is not whole: left where it
     is, it would keep the socket readable, and the loop busy, until the rest comes.
+
+    Attributes:
+        sock: The connection.
     """
 
-    __slots__ = ("_acceptor", "_decoder", "_due", "_name", "_seconds", "_sock", "_timer")
+    __slots__ = ("_acceptor", "_decoder", "_due", "_name", "_seconds", "_timer", "sock")
 
     def __init__(self, acceptor: Acceptor, sock: socket.socket, name: str, seconds: float) -> None:
         self._acceptor = acceptor
-        self._sock = sock
+        self.sock = sock
         self._name = name
         self._seconds = seconds
         self._due = 0.0
@@ -171,7 +179,7 @@ class _Arrival:
         else:
             self._release()
             self._acceptor.forget(self)
-            self._acceptor.deliver(self._sock, Peer.of_header(header))
+            self._acceptor.deliver(self.sock, Peer.of_header(header))
 
     def _read_header(self) -> ProxyHeader:
         """Return the header.
@@ -183,21 +191,21 @@ class _Arrival:
             ProxyProtocolError: There is none.
         """
         while True:
-            data = self._sock.recv(_PEEKED, socket.MSG_PEEK)
+            data = self.sock.recv(_PEEKED, socket.MSG_PEEK)
             if not data:
                 raise ConnectionResetError(errno.ECONNRESET, "the client left")
             header = self._decoder.feed(data)
             if header is not None:
-                _skip(self._sock, len(data) - len(header.rest))
+                _skip(self.sock, len(data) - len(header.rest))
                 return header
-            _skip(self._sock, len(data))
+            _skip(self.sock, len(data))
 
     def _wait(self) -> None:
         if self._timer is None:
             loop = self._acceptor.loop
             self._due = loop.time() + self._seconds
             self._timer = loop.call_at(self._due, self._expire)
-            loop.add_reader(self._sock, self._read)
+            loop.add_reader(self.sock, self._read)
             self._acceptor.expect(self)
 
     def _expire(self) -> None:
@@ -205,7 +213,7 @@ class _Arrival:
 
     def _lose(self, why: str = "") -> None:
         self._release()
-        self._sock.close()
+        self.sock.close()
         self._acceptor.lose(self, why)
 
     def _release(self) -> None:
@@ -213,7 +221,7 @@ class _Arrival:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._acceptor.loop.remove_reader(self._sock)
+            self._acceptor.loop.remove_reader(self.sock)
 
 
 def _skip(sock: socket.socket, size: int) -> None:
