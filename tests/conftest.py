@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.server import ServerProcess
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 _PROCESS_TESTS = Path(__file__).parent / "process"
+
+# An example that took long says that the machine was busy, and nothing about the product.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
