@@ -15,6 +15,7 @@ from srvctl.errors import AlreadyRunning, ExitCode
 from srvctl.settings.instance import Instance
 from srvctl.supervisor.control_socket import ControlSocket, is_in_place, open_at, open_control_socket
 from tests.support.admin import opened, running
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,8 +100,9 @@ def test_a_name_that_was_made_is_numbered(short_path: Path) -> None:
     assert closed(opening(short_path, made)[0]) == "main"
 
 
-def test_the_same_file_of_settings_runs_once(short_path: Path) -> None:
+def test_the_same_file_of_settings_runs_once(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another file of the same name is another instance."""
+    monkeypatch.setattr("srvctl.supervisor.control_socket._TO_IDENTIFY", PATIENCE)
     admin = opened(short_path, "web", "/etc/a/web.toml", is_named=False)
     with running(admin, lambda *_: None):
         with pytest.raises(AlreadyRunning):
