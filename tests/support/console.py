@@ -167,7 +167,7 @@ class Player:
         for item in self.told.get(command, ()):
             yield Progress(item.get("text", ""), item)
         if command in self.waits or request.args.get("follow"):
-            self.goes_on.wait(PATIENCE)
+            self.goes_on.wait()  # or whoever follows would ask again, amid another test
         yield self.ends.get(command, Done(ok=True, message=f"{command} is done"))
 
     def of(self, command: Command) -> list[dict[str, Any]]:
@@ -188,11 +188,13 @@ class ConsoleAlone:
     Args:
         settings: Of the console.
         token: Who has it may act.
+        patience: Seconds for what the master answers at once.
     """
 
-    def __init__(self, token: str | None = None, **settings: Any) -> None:
+    def __init__(self, token: str | None = None, *, patience: float = PATIENCE, **settings: Any) -> None:
         self._settings = ConsoleSettings(**settings)
         self._token = token
+        self._patience = patience
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live()))
 
@@ -209,9 +211,9 @@ class ConsoleAlone:
     async def _live(self) -> None:
         upstream = Upstream(self._own)
         watching = Watching(upstream, size_of=lambda pid: pid * 1000)
+        live = Live(upstream, watching)
         serving = Serving(
-            App(self._settings, self._token, upstream, watching, Live(upstream, watching), patience=1.0),
-            SERVED,
+            App(self._settings, self._token, upstream, watching, live, patience=self._patience), SERVED
         )
         serving.listen([self._listener])
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

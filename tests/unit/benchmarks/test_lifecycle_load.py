@@ -16,7 +16,6 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.lifecycle.asking import ask
 from benchmarks.lifecycle.clients import LoadPlan
 from benchmarks.lifecycle.load import Load
-from benchmarks.processes import free_port
 
 if TYPE_CHECKING:
     from benchmarks.lifecycle.tally import Tally
@@ -118,11 +117,27 @@ def serving(serve: Serve) -> Iterator[int]:
             thread.join()
 
 
-def loaded(port: int, *, kept: int = 2, fresh: int = 2, patience: float = 30.0) -> Tally:
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else can."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        yield port
+
+
+def loaded(
+    port: int,
+    *,
+    kept: int = 2,
+    fresh: int = 2,
+    patience: float = 30.0,
+    is_enough: Callable[[Tally], bool] = lambda _: True,
+) -> Tally:
     """Load a server until enough is known, however slow this machine is."""
     load = Load(LoadPlan(port, RATE, kept, fresh, patience=patience, grace=10 if patience > 10 else 0.1))
     try:
-        while load.look().due < ENOUGH:
+        while (seen := load.look()).due < ENOUGH or not is_enough(seen):
             pass
         return load.stop()
     finally:
@@ -157,10 +172,11 @@ def test_a_close_on_reuse_is_retriable_and_the_second_try_counts() -> None:
 
 def test_connections_closed_while_idle_cost_nothing() -> None:
     with serving(closing_idle) as port:
-        tally = loaded(port, kept=50, fresh=0)  # each idles for half a second: time for its end to arrive
+        # Each idles for half a second, in which its end arrives, if the machine is not busy.
+        tally = loaded(port, kept=50, fresh=0, is_enough=lambda seen: seen.idle_closes > 0)
     assert tally.answered == tally.due
     assert tally.broken == 0
-    assert tally.idle_closes + tally.retriable > 0
+    assert tally.idle_closes > 0
     assert tally.first_goodbye is not None
 
 
@@ -200,23 +216,23 @@ def test_no_answer_is_lost_when_patience_or_the_load_ends() -> None:
     assert set(tally.reasons) <= {"timeout", "unanswered"}
 
 
-def test_nobody_listening_is_refused() -> None:
-    tally = loaded(free_port())
+def test_nobody_listening_is_refused(deaf: int) -> None:
+    tally = loaded(deaf)
     assert tally.refused == tally.due >= ENOUGH
     assert tally.lost == 0
 
 
-def test_a_load_that_is_gone_says_so() -> None:
-    load = Load(LoadPlan(free_port(), RATE))
+def test_a_load_that_is_gone_says_so(deaf: int) -> None:
+    load = Load(LoadPlan(deaf, RATE))
     load.kill()
     with pytest.raises(BenchmarkError, match="The load ended with code"):
         load.look()
     load.kill()
 
 
-def test_asking_tells_who_answered() -> None:
+def test_asking_tells_who_answered(deaf: int) -> None:
     with serving(good) as port:
         assert ask(port, 3) == {42}
     with serving(cutting) as port:
         assert ask(port) == set()
-    assert ask(free_port()) == set()
+    assert ask(deaf) == set()

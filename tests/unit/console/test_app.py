@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -76,11 +77,13 @@ def test_one_question_answers_all_who_ask_at_a_time(console: ConsoleAlone) -> No
     assert console.ask("/livez").status == 200
     before = len(console.master.of(Command.METRICS))
     threads = [threading.Thread(target=console.ask, args=[path]) for path in ("/metrics", "/api/metrics") * 5]
+    began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(console.master.of(Command.METRICS)) <= before + 2
+    half_seconds = int((time.monotonic() - began) / 0.5)  # an answer is good for one
+    assert len(console.master.of(Command.METRICS)) <= before + 2 + half_seconds
 
 
 def test_a_scrape_is_what_prometheus_reads(console: ConsoleAlone) -> None:
@@ -307,26 +310,27 @@ def test_who_leaves_is_not_waited_for(console: ConsoleAlone) -> None:
 # -- a master that does not answer ---------------------------------------------------------------------------
 
 
-def test_a_silent_master_is_told_of(shared: ConsoleAlone) -> None:
+def test_a_silent_master_is_told_of() -> None:
     """Within its time, and nothing is told as if it were new."""
-    shared.master.reset()
-    shared.master.figures = None
-    wait_for(lambda: "srvctl_up 0.0" in shared.ask("/metrics").text)
-    assert "srvctl_generation" not in shared.ask("/metrics").text
-    answers: dict[str, Response] = {}
-    paths = ("/livez", "/readyz", "/api/workers")
-    threads = [
-        threading.Thread(target=lambda path=path: answers.setdefault(path, shared.ask(path)))
-        for path in paths
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(paths, 503)
-    assert said(answers["/readyz"])["reason"] == "the master does not answer"
-    shared.master.reset()
-    wait_for(lambda: shared.ask("/livez").status == 200)
+    with ConsoleAlone(patience=1.0) as console:
+        wait_for(lambda: "srvctl_generation" in console.ask("/metrics").text)
+        console.master.figures = None
+        wait_for(lambda: "srvctl_up 0.0" in console.ask("/metrics").text)
+        assert "srvctl_generation" not in console.ask("/metrics").text
+        answers: dict[str, Response] = {}
+        paths = ("/livez", "/readyz", "/api/workers")
+        threads = [
+            threading.Thread(target=lambda path=path: answers.setdefault(path, console.ask(path)))
+            for path in paths
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(paths, 503)
+        assert said(answers["/readyz"])["reason"] == "the master does not answer"
+        console.master.reset()
+        wait_for(lambda: console.ask("/livez").status == 200)
 
 
 def test_clients_that_do_not_read_keep_nobody_waiting(console: ConsoleAlone) -> None:
