@@ -43,7 +43,8 @@ def follow(command: list[str], printed: Path) -> Iterator[subprocess.Popen[bytes
 
 def test_lines_of_several_workers_do_not_mix() -> None:
     """Nor are they cut, though they are longer than what a pipe keeps together."""
-    with ServerProcess(PRINTING, "--workers", "4", "--no-access-log") as server:
+    flags = ("--workers", "4", "--no-access-log", "--log-buffer", "4MB")  # whoever reads may be slow
+    with ServerProcess(PRINTING, *flags) as server:
 
         def ask(letter: str) -> None:
             for _ in range(10):
@@ -54,6 +55,7 @@ def test_lines_of_several_workers_do_not_mix() -> None:
             thread.start()
         for thread in threads:
             thread.join()
+        server.wait_line("^[abcd]{2}", count=200)
         assert server.stop() == 0
         lines = [line.text for line in server.lines("^[abcd]{2}")]
     assert len(lines) == 200

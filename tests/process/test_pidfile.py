@@ -7,6 +7,7 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from tests.support.server import BASIC, ServerProcess
+from tests.support.server_waits import wait_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ def test_it_is_locked_until_the_master_ends_however_it_ends(tmp_path: Path) -> N
             )
         assert web.get().status == 200
         os.kill(web.pid, SIGKILL)
+        wait_gone(web.pid)
         # At once, whether or not its workers have noticed: they do not hold the lock.
         with ServerProcess(BASIC, *flags) as third:
             assert file.read_text() == f"{third.pid}\n"

@@ -16,6 +16,7 @@ from srvctl.settings.binds import Bind, TcpBind, UnixBind, parse_bind
 from srvctl.supervisor.inherited import Inherited
 from srvctl.supervisor.sockets import open_listeners
 from srvctl.supervisor.stored_names import name_for, place_of_file
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +101,7 @@ def numbers(listeners: Listeners) -> list[int]:
 
 def connected(address: Any) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-    sock.settimeout(5)
+    sock.settimeout(PATIENCE)
     try:
         sock.connect(address)
     except OSError:
