@@ -82,7 +82,7 @@ async def started(server: srvctl.Server, task: asyncio.Task[None]) -> None:
 
 
 async def get(url: str) -> str:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         return (await client.get(url)).text
 
 
@@ -139,7 +139,7 @@ class TestServe:
             thread.start()
             while not server.started:
                 assert thread.is_alive()
-            assert httpx.get(f"http://127.0.0.1:{port_of(server)}/").text == "/"
+            assert httpx.get(f"http://127.0.0.1:{port_of(server)}/", timeout=PATIENCE).text == "/"
             server.should_exit = True
             thread.join(PATIENCE)
             assert not thread.is_alive()
@@ -221,7 +221,7 @@ class TestServe:
         async def main() -> None:
             async with srvctl.serve(App(), uds=path):
                 transport = httpx.AsyncHTTPTransport(uds=str(path))
-                async with httpx.AsyncClient(transport=transport) as client:
+                async with httpx.AsyncClient(transport=transport, timeout=PATIENCE) as client:
                     assert (await client.get("http://x/u")).text == "/u"
             assert not path.exists()
 
@@ -476,7 +476,7 @@ class TestTls:
         async def ask(**keywords: Any) -> None:
             async with (
                 srvctl.serve(App(), **keywords) as server,
-                httpx.AsyncClient(verify=trusting) as client,
+                httpx.AsyncClient(verify=trusting, timeout=PATIENCE) as client,
             ):
                 assert server.url.startswith("https://")
                 assert (await client.get(f"{server.url}/tls")).text == "/tls"

@@ -186,7 +186,11 @@ class TestComingAndGoing:
 
         run(main)
 
-    def test_one_that_hangs_up_on_us_is_left_alone_for_a_while(self, path: Path) -> None:
+    def test_one_that_hangs_up_on_us_is_left_alone_for_a_while(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mesh, "_REST", 600.0)
+
         async def main() -> None:
             async with workers(path, 1) as [hub]:
                 path.mkdir(0o700)

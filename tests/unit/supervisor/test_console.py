@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from srvctl.supervisor.output.printed import Pipes
 
 RESTARTS: Final = 50
+NOW: Final = 1000.0
 LATER: Final = 10**9
 
 
@@ -115,8 +117,9 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_fifty_of_them_leave_nothing_behind(scene: Scene) -> None:
+def test_fifty_of_them_leave_nothing_behind(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed, each; and however often, there is another one, later and later."""
+    monkeypatch.setattr("srvctl.supervisor.console.time", SimpleNamespace(monotonic=lambda: NOW))
     scene.console.begin()
     opened, due = descriptors(), []
     for _ in range(RESTARTS):
@@ -125,7 +128,7 @@ def test_fifty_of_them_leave_nothing_behind(scene: Scene) -> None:
         scene.poller.reap(scene.console)
         next_one = scene.console.next_deadline()
         assert next_one is not None
-        due.append(next_one - time.monotonic())
+        due.append(next_one - NOW)
         scene.console.expire(LATER)
     assert descriptors() == opened
     assert due[0] <= 0

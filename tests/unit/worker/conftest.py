@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from tests.support.server_waits import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     Test = Callable[[], Coroutine[None, None, None]]
 
-PATIENCE = 10
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -12,6 +12,7 @@ import uvloop
 from srvctl.settings.groups import ProxySettings, TimeoutSettings
 from srvctl.worker.listening import Listening
 from srvctl.worker.proxy.forwarding import ProxyPolicy
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from srvctl.worker.http.surroundings import Peer
 
-PATIENCE = 10
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

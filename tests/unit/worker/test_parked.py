@@ -10,12 +10,12 @@ import pytest
 import uvloop
 
 from srvctl.worker.parked import Parked
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-PATIENCE = 10
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from srvctl.errors import AppError
 from srvctl.worker.lifespan import Lifespan
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -108,8 +109,8 @@ async def completes_twice(_scope: Any, receive: Any, send: Any) -> None:
 
 
 async def live(lifespan: Lifespan, between: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Start and shut down; never for longer than a moment."""
-    async with asyncio.timeout(5):
+    """Start and shut down."""
+    async with asyncio.timeout(PATIENCE):
         await lifespan.startup()
         await asyncio.sleep(0)
         if between is not None:
@@ -246,9 +247,11 @@ def test_on_or_auto_an_application_that_received_and_returned_goes_on(mode: Mode
 def test_a_startup_can_be_cancelled() -> None:
     """When the worker is told to stop meanwhile."""
     seen: list[object] = []
+    begun = asyncio.Event()
 
     async def application(_scope: Any, receive: Any, _send: Any) -> None:
         await receive()
+        begun.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -258,7 +261,7 @@ def test_a_startup_can_be_cancelled() -> None:
     async def main() -> None:
         lifespan = Lifespan(application, "on")
         startup = asyncio.ensure_future(lifespan.startup())
-        await asyncio.sleep(0.01)
+        await begun.wait()
         assert not startup.done()
         await lifespan.cancel()
         startup.cancel()
