@@ -18,6 +18,7 @@ from srvctl.cli.quick import COMMANDS, invoke
 from srvctl.ipc import control_client
 from srvctl.ipc.control import Command, Done
 from srvctl.ipc.control_refusals import explained, reason_of
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +58,12 @@ REFUSALS: dict[str, tuple[bytes, int, str]] = {
     "older": (line(message="no", data={"v": 0, "version": "0.0.1"}), 5, "is an older srvctl (0.0.1, "),
     "newer": (line(message="no", data={"v": 2, "version": "99.0"}), 5, "is a newer srvctl (99.0, "),
 }
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever answers do so, however slow this machine is."""
+    monkeypatch.setattr(instances, "_TO_IDENTIFY", PATIENCE)
 
 
 @contextmanager
@@ -160,7 +167,7 @@ def test_a_command_that_takes_too_long(short_path: Path, capsys: pytest.CaptureF
 
     def answer(request: dict[str, Any]) -> bytes:
         if request["command"] != "identify":
-            released.wait(20)
+            released.wait(PATIENCE)
         return line(message="", data={"name": "web", "pid": 1}).replace(b"false", b"true")
 
     with master(short_path / "web.sock", answer):

@@ -33,6 +33,7 @@ from srvctl.supervisor.events import (
     WorkerStopAsked,
 )
 from tests.support.admin import Selector, opened
+from tests.support.server_waits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -506,7 +507,7 @@ def test_other_users_are_refused_even_if_they_can_connect(world: World) -> None:
         assert answer.read() == b"EACCES"
     world.path.chmod(0o666)
     with as_user(65534, world.path) as answer:
-        world.poller.turn(10)
+        world.poller.turn(PATIENCE)
         done = json.loads(answer.read())
     assert done["message"] == "user 65534 may not command this instance, only root and user 0"
     assert world.clients == 0

@@ -400,7 +400,7 @@ def test_a_blocked_alarm_signal_is_none_for_a_hook() -> None:
 def test_an_alarm_of_the_applications_own_goes_off_later() -> None:
     """Its timer and its handler are only put aside."""
     rung = []
-    before = signal.setitimer(signal.ITIMER_REAL, SHORT)
+    before = signal.setitimer(signal.ITIMER_REAL, 0)  # it must ring for nobody but this handler
     handler = signal.signal(signal.SIGALRM, lambda *_: rung.append("rung"))
     try:
         signal.setitimer(signal.ITIMER_REAL, SHORT, SHORT)
@@ -409,6 +409,7 @@ def test_an_alarm_of_the_applications_own_goes_off_later() -> None:
         while not rung:
             signal.pause()
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, *before)
     assert set(rung) == {"rung"}
