@@ -19,7 +19,7 @@ from tests.support.client import Connection
 from tests.support.client_load import Load
 from tests.support.programs import SITE, WithPrograms, program, shell
 from tests.support.releases import Releases
-from tests.support.server_waits import Gate, wait_gone
+from tests.support.server_waits import PATIENCE, Gate, wait_gone
 from tests.support.supervised import wait_until
 
 STAY = "exec sleep 1000"
@@ -144,9 +144,9 @@ def test_workers_that_drain_can_still_use_it(tmp_path: Path) -> None:
 
 def accepts(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), 0.2):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE):
             return True
-    except OSError:
+    except ConnectionError:
         return False
 
 

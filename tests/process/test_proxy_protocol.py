@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.certificates import Authority
+from tests.support.client_load import PATIENT
 from tests.support.proxy_header import (
     CLIENT,
     DESTINATION,
@@ -28,7 +29,6 @@ from tests.support.proxy_header import (
     wait_descriptors,
 )
 from tests.support.server import ServerProcess
-from tests.support.server_waits import FACTOR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,15 +118,15 @@ class TestWhoItIsFor:
 class TestTheEnd:
     def test_a_stop_waits_for_no_header(self, loop_flags: list[str]) -> None:
         """Whoever has sent none when the idle are closed is given up."""
-        with ServerProcess(MIRROR, *loop_flags, *ON, "--timeout-drain-idle", "0.2s") as server:
+        flags = ["--timeout-drain-idle", "0.2s", "--timeout-request-head", "600"]
+        flags += ["--timeout-graceful-shutdown", "600"]  # longer than anybody waits for the stop
+        with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server:
             (worker,) = server.workers()
             before = descriptors(worker)
             with server.connect() as silent, server.connect() as half:
                 half.send(V1[:9])
                 wait_descriptors(worker, before + 2)
-                began = time.monotonic()
                 assert server.stop() == 0
-                assert time.monotonic() - began < 5 * FACTOR
                 assert is_dropped(silent)
                 assert is_dropped(half)
             assert "Traceback" not in server.stderr.text
@@ -164,6 +164,7 @@ class TestTheEnd:
     ) -> None:
         authority = Authority(tmp_path)
         flags = authority.issue("server").flags if has_tls else []
+        flags += [*PATIENT, "--timeout-tls-handshake", "600"]
         with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server:
             (worker,) = server.workers()
             os.kill(worker, SIGSTOP)
@@ -183,7 +184,7 @@ class TestTheEnd:
             assert "Traceback" not in server.stderr.text
 
     def test_a_reload_loses_nobody(self, loop_flags: list[str]) -> None:
-        with ServerProcess(MIRROR, *loop_flags, *ON, "--workers", "2") as server:
+        with ServerProcess(MIRROR, *loop_flags, *ON, "--workers", "2", *PATIENT) as server:
             with server.connect() as early:
                 early.send(V1[:9])
                 server.signal(SIGHUP)

@@ -27,7 +27,6 @@ from tests.support.proxy_header import (
     wait_descriptors,
 )
 from tests.support.server import ServerProcess
-from tests.support.server_waits import FACTOR
 
 
 class TestRefusals:
@@ -37,14 +36,16 @@ class TestRefusals:
         with ServerProcess(MIRROR, *flags) as server:
             (worker,) = server.workers()
             before = descriptors(worker)
+            began = time.monotonic()
             for _ in range(20):
                 with server.connect() as client:
                     assert is_dropped(client)
             text = r"A connection from 127\.0\.0\.1 is refused, it is no trusted proxy"
             server.wait_line(text)
             server.wait_line("[0-9]+ more connections were turned away, the last: A connection from 127")
-            assert len(server.lines(f"WARNING: +{text}")) == 1
-            assert descriptors(worker) == before
+            # The first, and then one of those that came within the second.
+            assert len(server.lines("A connection from 127")) <= 2 + int(time.monotonic() - began)
+            wait_descriptors(worker, before)
 
     @pytest.mark.parametrize(
         "sent",
@@ -100,12 +101,13 @@ class TestRefusals:
     def test_half_a_header_has_its_time_and_costs_nothing(self, loop_flags: list[str]) -> None:
         """And what has come of it does not keep the worker busy."""
         flags = ["--timeout-request-head", "1.5s"]
-        with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server, server.connect() as client:
+        with ServerProcess(MIRROR, *loop_flags, *ON, *flags) as server:
             (worker,) = server.workers()
-            client.send(V1[:20])
             began, cpu = time.monotonic(), sum(psutil.Process(worker).cpu_times()[:2])
-            assert is_dropped(client)
-            assert 1.4 <= time.monotonic() - began < 1.5 + 5 * FACTOR
+            with server.connect() as client:
+                client.send(V1[:20])
+                assert is_dropped(client)
+            assert time.monotonic() - began >= 1.4
             assert sum(psutil.Process(worker).cpu_times()[:2]) - cpu < 0.5
             server.wait_line("is closed: it sent no whole PROXY header within 1.5 s")
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from srvctl.errors import ExitCode
+from tests.support.client_load import PATIENT
 from tests.support.server_waits import PATIENCE, Lines, wait_gone
 
 if TYPE_CHECKING:
@@ -103,9 +104,10 @@ def acts_of(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_a_good_application_passes_every_act(start: Start) -> None:
     """Weighing a worker takes long, so that goes on beside the others; two rehearsals do not meet."""
-    flags = ("--factory", "--workers", "2", "--preload", "off", "--act", "memory")
+    flags = ("--factory", "--workers", "2", "--preload", "off", "--act", "memory", *PATIENT)
     heavy = start("shop:make", *flags)
-    rest = start("shop:app", "--workers", "2", "--skip", "memory", "--hang-timeout", "1s", "--json")
+    flags = ("--workers", "2", "--skip", "memory", "--hang-timeout", "1s", "--json", *PATIENT)
+    rest = start("shop:app", *flags)
     code, out, err = end_of(rest)
     assert code == ExitCode.OK, f"{out}{err}"
     told = json.loads(out)
@@ -131,7 +133,7 @@ def test_what_is_wrong_is_told(start: Start) -> None:
     careless = start("shop:app", "--workers", "2", *hooks, *acts)
     paths = ("--path", "/", "--path", "/broken")
     slow = start("shop:app", *paths, "--act", "steady", "--max-p99", "1ms")
-    wsgi = start("shop:wsgi", "--act", "steady", "--act", "kill")
+    wsgi = start("shop:wsgi", "--act", "steady", "--act", "kill", *PATIENT)
     ill, none = start("ill:app"), start()
 
     code, out, err = end_of(careless)
