@@ -15,12 +15,15 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.support.outlets import wait_text
 from tests.support.server import BASIC, ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MANY = 300
+#: Flags with which clients may take their time between two requests.
+CALM = ("--timeout-keep-alive", "600", "--timeout-request-head", "600")
 
 
 def test_json_says_what_a_request_took() -> None:
@@ -98,7 +101,8 @@ def test_no_line_is_lost_at_a_stop_or_torn(where: str, tmp_path: Path) -> None:
     """Two workers, four clients, and a stop with the last answer: every request is a whole line."""
     path = tmp_path / "access.log"
     flags = ("--access-log-file", str(path)) if where == "file" else ()
-    with ServerProcess(BASIC, "--workers", "2", "--access-log-format", "%U%q %{Host}i %s", *flags) as server:
+    form = ("--access-log-format", "%U%q %{Host}i %s")
+    with ServerProcess(BASIC, "--workers", "2", *form, *flags, *CALM) as server:
         clients = [
             threading.Thread(target=ask, args=(server, range(start, start + MANY)))
             for start in range(0, 4 * MANY, MANY)
@@ -120,13 +124,16 @@ def test_nobody_waits_for_who_reads_the_log(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     with got.open("wb") as out, subprocess.Popen(["cat", str(fifo)], stdout=out) as reader:
         filler = "x" * 900
-        with ServerProcess(BASIC, "--access-log-file", str(fifo)) as server:
+        with ServerProcess(BASIC, "--access-log-file", str(fifo), *CALM) as server:
             server.get()
             reader.send_signal(SIGSTOP)
             with server.connect() as client:
                 for number in range(MANY):
                     assert client.get(f"/plain?{number}{filler}").status == 200
             reader.send_signal(SIGCONT)
+            wait_text(
+                got, rf"GET /plain\?{MANY - 1}x+ HTTP/1.1\" 200 OK$"
+            )  # a stop waits for a reader only briefly
             assert server.stop() == 0
             assert "lost" not in server.stderr.text
         reader.wait()
@@ -188,7 +195,7 @@ def test_what_the_application_prints_comes_with_the_lines(flags: tuple[str, ...]
 
 def test_requests_have_names() -> None:
     """The client's own, or a new one; the client and the log learn it."""
-    flags = ("--request-id", "--access-log-format", "%{X-Request-ID}i")
+    flags = ("--request-id", "--access-log-format", "%{X-Request-ID}i", *CALM)
     with ServerProcess(BASIC, *flags) as server:
         with server.connect() as client:
             names = []

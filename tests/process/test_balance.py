@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.kept import MARK, TRIES, Clients
+from tests.support.kept import MARK, Clients
 from tests.support.proxy_header import ON, V1
 from tests.support.server import BASIC, ServerProcess
 from tests.support.supervised import Supervised
@@ -34,21 +34,13 @@ def address(family: str, tmp_path: Path) -> str:
 def test_all_workers_have_the_same_number(family: str, way: str, tmp_path: Path) -> None:
     """A further burst evens out what a busy machine has kept the workers from."""
     with serving(bind=address(family, tmp_path)) as server, Clients(server) as clients:
-        for _ in range(TRIES):
-            getattr(clients, way)(NUMBER)
-            if clients.skew(4) <= MARK:
-                break
-        assert clients.skew(4) <= MARK, clients.owners
+        clients.try_until(lambda: clients.skew(4) <= MARK, lambda: getattr(clients, way)(NUMBER))
 
 
 def test_behind_the_proxy_protocol_it_is_the_same() -> None:
     flags = [*ON, "--forwarded-allow-ips", "127.0.0.1"]
     with serving(*flags) as server, Clients(server) as clients:
-        for _ in range(TRIES):
-            clients.one_by_one(100, before=V1)
-            if clients.skew(4) <= MARK:
-                break
-        assert clients.skew(4) <= MARK, clients.owners
+        clients.try_until(lambda: clients.skew(4) <= MARK, lambda: clients.one_by_one(100, before=V1))
 
 
 def test_it_can_be_left_to_the_kernel() -> None:
@@ -66,15 +58,11 @@ def test_a_stopped_worker_is_left_out_until_it_goes_on() -> None:
             clients.one_by_one(60)
             clients.at_once(60)
             assert clients.owners.total() == 120
+            clients.try_until(lambda: len(clients.owners) == 3, lambda: clients.one_by_one(20))
             assert stopped not in clients.owners
-            assert len(clients.owners) == 3
         finally:
             os.kill(stopped, SIGCONT)
-        for _ in range(TRIES):
-            clients.one_by_one(20)
-            if clients.owners[stopped] >= 30:
-                break
-        assert clients.owners[stopped] >= 30, clients.owners
+        clients.try_until(lambda: clients.owners[stopped] >= 30, lambda: clients.one_by_one(20))
 
 
 def test_the_successor_of_a_killed_worker_comes_up_to_the_others() -> None:
@@ -86,11 +74,7 @@ def test_the_successor_of_a_killed_worker_comes_up_to_the_others() -> None:
         clients.at_once(20)  # whoever is there
         server.wait_answer(lambda answer: answer.pid not in {killed, *others})
         del clients.owners[killed]
-        for _ in range(TRIES):
-            clients.one_by_one(20)
-            if clients.skew(4) <= 2 * MARK:
-                break
-        assert clients.skew(4) <= 2 * MARK, clients.owners
+        clients.try_until(lambda: clients.skew(4) <= 2 * MARK, lambda: clients.one_by_one(20))
 
 
 def test_new_connections_after_a_reload_are_even() -> None:
@@ -104,19 +88,11 @@ def test_new_connections_after_a_reload_are_even() -> None:
             server.wait_death(pid)
         for pid in old:
             del after.owners[pid]
-        for _ in range(TRIES):
-            after.one_by_one(100)
-            if after.skew(4) <= MARK:
-                break
-        assert after.skew(4) <= MARK, after.owners
+        after.try_until(lambda: after.skew(4) <= MARK, lambda: after.one_by_one(100))
 
 
 def test_a_worker_that_was_alone_shares_with_those_that_come() -> None:
     with Supervised(BASIC, "--workers", "1", *MANY_SECONDS) as server, Clients(server) as clients:
         clients.one_by_one(5)
         assert server.command("scale", "4").returncode == 0
-        for _ in range(TRIES):
-            clients.one_by_one(40)
-            if clients.skew(4) <= MARK:
-                break
-        assert clients.skew(4) <= MARK, clients.owners
+        clients.try_until(lambda: clients.skew(4) <= MARK, lambda: clients.one_by_one(40))

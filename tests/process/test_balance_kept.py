@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.client_load import PATIENT
 from tests.support.commands import srvctl
 from tests.support.kept import Clients, rows_of, table_of
+from tests.support.ports import reserve_port
 from tests.support.server import BASIC, ServerProcess
 from tests.support.supervised import Supervised, wait_until
 
@@ -28,12 +28,6 @@ SITE = "site_app:app"
 FIRST = "127.0.0.1:0"
 #: However slow the machine is, a worker is only ended by an event.
 FOUR = ("--workers", "4", "--hang-timeout", "600", *PATIENT)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def wait_rows(server: ServerProcess, count: int) -> None:
@@ -82,7 +76,7 @@ def test_over_a_change_of_addresses(tmp_path: Path) -> None:
         old = server.workers()
         for pid in old:
             os.kill(pid, signal.SIGSTOP)
-        added = free_port()
+        added = reserve_port(stack)
         write_settings(tmp_path, [FIRST, f"127.0.0.1:{added}"])
         assert server.command("reload").returncode == 0
         wait_rows(server, 8)
@@ -149,4 +143,5 @@ def test_what_waits_for_a_worker_that_does_not_come_is_for_the_others(end: signa
         clients.ask(queued)
         clients.one_by_one(30)
         assert clients.owners.total() == 60
+        clients.try_until(lambda: len(clients.owners) == len(others), lambda: clients.one_by_one(30))
         assert clients.owners.keys() == set(others)

@@ -13,7 +13,7 @@ import pytest
 import srvctl
 from tests.support.apps.written import write_app
 from tests.support.server import BASIC, ServerProcess
-from tests.support.server_waits import FACTOR, Gate, NeverHappened, wait_gone
+from tests.support.server_waits import Gate, NeverHappened, wait_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +132,7 @@ class TestImport:
             with ServerProcess("broken:app", cwd=tmp_path, is_ready=False) as server:
                 gate.wait_visitor()
                 server.signal(signal.SIGTERM)
-                assert server.wait_exit(patience=10 * FACTOR) == 0
+                assert server.wait_exit() == 0
                 assert not server.lines("ERROR|WARNING")
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.support.broadcasting import BROADCASTING, Events, in_each, publishers
 from tests.support.server import BASIC, ServerProcess
 from tests.support.server_waits import wait_gone
+from tests.support.supervised import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,8 @@ def serve(temporary: Path, *flags: str, workers: int = 2, target: str = BROADCAS
     """As where no service manager gives a directory; then /tmp is next."""
     return ServerProcess(
         target,
-        *("--workers", str(workers), "--timeout-stream-shutdown", "0", "--control-socket", "none", *flags),
+        *("--workers", str(workers), "--timeout-stream-shutdown", "0", "--control-socket", "none"),
+        *("--timeout-keep-alive", "600", "--timeout-request-head", "600", *flags),
         env={"RUNTIME_DIRECTORY": "", "TMPDIR": str(temporary)},
     )
 
@@ -71,11 +73,15 @@ def test_lifespans_hear_each_other(temporary: Path) -> None:
     with serve(temporary) as server:
         first, second = pids = server.wait_workers(2)
         with publishers(server, pids) as connections:
-            heard = {publisher.pid: set(publisher.kept()) for publisher in connections}
             hellos = {pid: f"hello from {pid}" for pid in pids}
-            # Each hears itself, and at least the one that came last is heard by both.
-            assert all(hellos[pid] in heard[pid] for pid in pids)
-            assert set(hellos.values()) in (heard[first], heard[second])
+
+            def have_heard() -> bool:
+                heard = {publisher.pid: set(publisher.kept()) for publisher in connections}
+                is_own_heard = all(hellos[pid] in heard[pid] for pid in pids)
+                return is_own_heard and set(hellos.values()) in (heard[first], heard[second])
+
+            # One that answers may not have read yet what the other has sent it.
+            wait_until(have_heard, "each hears itself, and at least the one that came last is heard by both")
         with in_each(server, "goodbye", [first]) as [stream]:
             os.kill(second, signal.SIGTERM)
             assert stream.read() == str(second)
@@ -87,7 +93,7 @@ def test_a_worker_that_is_killed_is_forgotten_and_its_successor_is_heard(tempora
         doomed, *others = server.wait_workers(3)
         with in_each(server, "room", others) as streams, publishers(server, others) as [one, _]:
             one.publish_numbers("room", 100)
-            assert one.stats()["peers"] == 2
+            one.wait_stats(peers=2)
             os.kill(doomed, signal.SIGKILL)
             one.publish_numbers("room", 100, first=100)
             wait_gone(doomed)
@@ -101,7 +107,10 @@ def test_a_worker_that_is_killed_is_forgotten_and_its_successor_is_heard(tempora
                 two.publish("room", "new to old")
                 for stream in streams:
                     assert stream.read_many(2) == ["old to new", "new to old"]
-            assert not [name for name in left(temporary) if f"/{doomed}-" in name]
+            wait_until(
+                lambda: not [name for name in left(temporary) if f"/{doomed}-" in name],
+                "its socket file is gone",
+            )
         assert server.stop() == 0
     assert left(temporary) == []
 

@@ -172,6 +172,7 @@ class TestQueue:
         with ServerProcess(BASIC, *flags, *CALM) as server, server.connect() as client:
             with held(server, gate):
                 leaving = server.connect()
+                leaving.get("/health")  # it is accepted, so what it sends is read before what comes later
                 leaving.send_get(f"/hold?gate={gate.port}")
                 server.wait_answer(lambda answer: answer.status == 503)  # once the other is in the queue
                 wait_connections(server, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -106,7 +107,10 @@ def short() -> Iterator[Path]:
 
 def open_files(pid: int) -> list[str]:
     """What a process has open, without the numbers that only the kernel gives."""
-    found = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
     return sorted(name.partition("[")[0] for name in found)
 
 

@@ -69,6 +69,20 @@ def server(main: Path) -> Iterator[ServerProcess]:
         yield server
 
 
+def save(server: ServerProcess, path: Path, text: str) -> None:
+    """Save code that works, and see that it is served.
+
+    Asked for only once the workers of before are gone: as they end, they close what has not asked yet.
+    """
+    before, mark = server.workers(), server.mark()
+    write(path, text)
+    server.wait_line("Reload done", since=mark)
+    for pid in before:
+        wait_gone(pid)
+    answer = server.get()
+    assert (answer.status, answer.text) == (200, text)
+
+
 def wait_text(server: ServerProcess, text: str, target: str = "/") -> None:
     server.wait_answer(lambda answer: answer.status == 200 and answer.text == text, target)
 
@@ -78,12 +92,11 @@ def test_what_is_saved_is_served_by_a_new_process_and_the_old_one_ends(
 ) -> None:
     (before,) = server.workers()
     assert server.get("/__srvctl__/reload.js").status == 200
-    write(main, "two")
-    wait_text(server, "two")
+    save(server, main, "two")
     server.wait_line(r"Detected changes in 'main\.py'\. Reloading\.\.\.")
     wait_gone(before)
-    write(main, "six")  # of the same size, and within the second: bytecode of before would do for Python
-    wait_text(server, "six")
+    # Of the same size, and within the second: bytecode of before would do for Python.
+    save(server, main, "six")
     server.signal(SIGINT)
     assert server.wait_exit() == 0
     server.stdout.wait('"GET / HTTP/1.1" 200')
@@ -102,8 +115,7 @@ def test_code_that_does_not_work_is_shown_in_the_log_and_the_old_code_answers(
     assert server.get().text == "one"
     write(main, "four", "import time; time.sleep(1000)")  # nobody waits for it once there is newer code
     server.wait_line("Detected changes", count=3)
-    write(main, "five")
-    wait_text(server, "five")
+    save(server, main, "five")
 
 
 def test_what_has_never_worked_is_a_page_until_it_does(main: Path) -> None:
@@ -119,9 +131,9 @@ def test_what_has_never_worked_is_a_page_until_it_does(main: Path) -> None:
         server.wait_answer(lambda answer: answer.status == 500 and "SyntaxError" in answer.text)
         write(main, "one", "import os; os.kill(os.getpid(), 9)")
         server.wait_answer(lambda answer: answer.status == 500 and "SIGKILL" in answer.text)
+        wait_until(lambda: len(server.workers()) == 1, "the stand-in of before has ended")
         (stand_in,) = server.workers()
-        write(main, "two")
-        wait_text(server, "two")
+        save(server, main, "two")
         wait_gone(stand_in)
 
 
@@ -130,10 +142,11 @@ def test_a_worker_that_dies_is_replaced_and_if_its_code_is_broken_by_then_that_i
 ) -> None:
     write(main, "two", "raise ValueError('half a thought')")
     server.wait_line("The old code answers")
-    os.kill(server.workers()[0], SIGKILL)
+    killed = server.workers()[0]
+    os.kill(killed, SIGKILL)
+    wait_gone(killed)  # until then it may accept whom it will not answer
     server.wait_answer(lambda answer: answer.status == 500 and "half a thought" in answer.text)
-    write(main, "three")
-    wait_text(server, "three")
+    save(server, main, "three")
 
 
 @pytest.mark.parametrize("target", ["/events", "/endless"])
@@ -144,8 +157,7 @@ def test_a_response_without_end_holds_up_neither_new_code_nor_the_end(
     with server.connect() as old:
         old.send_get(target)
         old.read_exactly(1)
-        write(main, "two")
-        wait_text(server, "two")
+        save(server, main, "two")
         wait_gone(before)
     with server.connect() as new:
         new.send_get(target)
@@ -172,8 +184,7 @@ def test_what_a_worker_has_started_does_not_outlive_its_code(main: Path) -> None
         assert started
         shared = Path("/dev/shm") / server.stdout.wait("shared: (.*)")[1][1]
         assert shared.exists() or sys.platform != "linux"
-        write(main, "two")
-        wait_text(server, "two")
+        save(server, main, "two")
         for process in started:
             wait_gone(process.pid)
         assert not shared.exists()
@@ -201,11 +212,9 @@ def test_a_watcher_that_dies_is_replaced_and_misses_nothing(server: ServerProces
     watcher = int(server.wait_line(r"Started reloader process \[(\d+)\]")[1])
     os.kill(watcher, SIGKILL)
     server.wait_line("The process that watches files ended")
-    write(main, "two")
-    wait_text(server, "two")
+    save(server, main, "two")
     server.wait_line("Will watch for changes", count=2)
-    write(main, "three")
-    wait_text(server, "three")
+    save(server, main, "three")
 
 
 def test_a_debugger_leaves_the_terminal_as_it_was_and_a_closed_terminal_is_the_end(main: Path) -> None:

@@ -95,7 +95,8 @@ def test_an_application_that_ignores_everything_is_cancelled(tmp_path: Path) -> 
 
 def test_pipelined_requests_end_with_the_response_that_says_so(tmp_path: Path) -> None:
     """RFC 9112 section 9.6: nothing is answered behind Connection: close, and nothing is lost before it."""
-    with serving(tmp_path, 60, 60, "--timeout-drain-idle", "60") as server, server.connect() as client:
+    flags = ("--timeout-drain-idle", "600", "--timeout-keep-alive", "600")
+    with serving(tmp_path, 60, 60, *flags) as server, server.connect() as client:
         assert client.get().status == 200
         server.signal(signal.SIGTERM)
         server.wait_line("Shutting down")

@@ -10,7 +10,9 @@ import pytest
 
 from tests.conformance.cases import get
 from tests.conformance.wire import Wire
+from tests.support.connections import wait_connections
 from tests.support.server import ServerProcess
+from tests.support.supervised import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,9 +298,10 @@ def test_a_client_that_leaves_inside_a_file_leaves_no_descriptor(server: ServerP
         return len(list(Path(f"/proc/{worker}/fd").iterdir()))
 
     server.get("/")
+    wait_connections(server, 0)
     before = descriptors()
     for _ in range(20):
         with Wire(server) as leaving:
             leaving.send(get(f"/path?path={files}/9000000"))
             leaving.take(1000)
-    server.wait_answer(lambda _: descriptors() <= before + 1)
+    wait_until(lambda: descriptors() <= before, "neither files nor sockets are left")

@@ -16,23 +16,24 @@ import pytest
 from tests.support.client import Connection, ConnectionEnded
 from tests.support.client_load import PATIENT, Load
 from tests.support.keeping_manager import ServiceManager
+from tests.support.ports import reserve_port
 from tests.support.programs import SITE, program
 from tests.support.server import BASIC
-from tests.support.server_waits import wait_gone
+from tests.support.server_waits import PATIENCE, wait_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.client import Address
     from tests.support.keeping_manager import Service
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as sock:
-        port: int = sock.getsockname()[1]
-        return port
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """Returns ports that nobody else takes before the server does."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: reserve_port(stack)
 
 
 @pytest.fixture
@@ -71,7 +72,9 @@ def asking(*addresses: Address) -> list[Connection]:
     return clients
 
 
-def test_who_came_while_no_master_lived_is_answered(tmp_path: Path, manager: ServiceManager) -> None:
+def test_who_came_while_no_master_lived_is_answered(
+    tmp_path: Path, manager: ServiceManager, free_port: Callable[[], int]
+) -> None:
     """After kill -9; and afterwards everything goes on as ever, also a reload that changes the addresses."""
     port, path = free_port(), str(tmp_path / "s")
     tcp, unix = ("127.0.0.1", port), path
@@ -105,7 +108,9 @@ def test_who_came_while_no_master_lived_is_answered(tmp_path: Path, manager: Ser
         assert_answers(*clients)
 
 
-def test_a_restart_refuses_nobody(tmp_path: Path, manager: ServiceManager) -> None:
+def test_a_restart_refuses_nobody(
+    tmp_path: Path, manager: ServiceManager, free_port: Callable[[], int]
+) -> None:
     """Under load, on TCP and on Unix; who comes between the two masters waits for the second."""
     port, path = free_port(), str(tmp_path / "s")
     argv = write_settings(tmp_path, f"127.0.0.1:{port}", f"unix:{path}")
@@ -138,7 +143,7 @@ def test_a_restart_refuses_nobody(tmp_path: Path, manager: ServiceManager) -> No
         assert_answers(*asking(("127.0.0.1", port), path))
 
 
-def test_without_a_promise_the_end_is_the_end(tmp_path: Path) -> None:
+def test_without_a_promise_the_end_is_the_end(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """It is kept all the same: who came meanwhile gets through once somebody listens again."""
     port, path = free_port(), str(tmp_path / "s")
     argv = write_settings(tmp_path, f"127.0.0.1:{port}", f"unix:{path}")
@@ -150,7 +155,7 @@ def test_without_a_promise_the_end_is_the_end(tmp_path: Path) -> None:
         late.setblocking(False)
         assert late.connect_ex(("127.0.0.1", port)) == errno.EINPROGRESS
         with manager.run(*argv) as second:
-            late.settimeout(20)
+            late.settimeout(PATIENCE)
             late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             assert late.recv(100).startswith(b"HTTP/1.1 200 ")
             assert_answers(*asking(path))
@@ -158,7 +163,9 @@ def test_without_a_promise_the_end_is_the_end(tmp_path: Path) -> None:
             assert not second.lines("WARNING|ERROR")
 
 
-def test_what_does_not_fit_any_more_makes_room(tmp_path: Path, manager: ServiceManager) -> None:
+def test_what_does_not_fit_any_more_makes_room(
+    tmp_path: Path, manager: ServiceManager, free_port: Callable[[], int]
+) -> None:
     """Nobody is left to wait for an answer that never comes, and the address is free at once."""
     port, path = free_port(), str(tmp_path / "s")
     argv = write_settings(tmp_path, f"127.0.0.1:{port}", f"unix:{path}")
@@ -175,7 +182,9 @@ def test_what_does_not_fit_any_more_makes_room(tmp_path: Path, manager: ServiceM
             waiting.read_response()
 
 
-def test_an_upgrade_goes_on_with_what_is_kept(tmp_path: Path, manager: ServiceManager) -> None:
+def test_an_upgrade_goes_on_with_what_is_kept(
+    tmp_path: Path, manager: ServiceManager, free_port: Callable[[], int]
+) -> None:
     port, other = free_port(), free_port()
     argv = write_settings(tmp_path, f"127.0.0.1:{port}", f"127.0.0.1:{other}")
     with manager.run(*argv) as server:
@@ -191,7 +200,7 @@ def test_an_upgrade_goes_on_with_what_is_kept(tmp_path: Path, manager: ServiceMa
         assert_answers(*clients)
 
 
-def test_more_than_there_is_room_for(tmp_path: Path) -> None:
+def test_more_than_there_is_room_for(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """One line says what to set; what is not kept refuses clients at the end, as ever."""
     ports = free_port(), free_port()
     argv = write_settings(tmp_path, *(f"127.0.0.1:{port}" for port in ports))
@@ -206,7 +215,9 @@ def test_more_than_there_is_room_for(tmp_path: Path) -> None:
             Connection(("127.0.0.1", ports[1]))
 
 
-def test_sockets_of_units_and_kept_ones_come_together(tmp_path: Path, manager: ServiceManager) -> None:
+def test_sockets_of_units_and_kept_ones_come_together(
+    tmp_path: Path, manager: ServiceManager, free_port: Callable[[], int]
+) -> None:
     """The console has a socket of its own; what no bind names is told, what was kept never is."""
     port, gone = free_port(), free_port()
     more = '[console]\nbind = "systemd:console"\n'
@@ -231,7 +242,9 @@ def test_sockets_of_units_and_kept_ones_come_together(tmp_path: Path, manager: S
                 Connection(("127.0.0.1", gone))
 
 
-def test_sockets_of_programs_are_kept_as_well(tmp_path: Path, manager: ServiceManager) -> None:
+def test_sockets_of_programs_are_kept_as_well(
+    tmp_path: Path, manager: ServiceManager, free_port: Callable[[], int]
+) -> None:
     port, own = free_port(), free_port()
     table = program("site", sys.executable, "-c", SITE, bind=[f"127.0.0.1:{own}"])
     argv = write_settings(tmp_path, f"127.0.0.1:{port}", more=table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import struct
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -15,12 +16,14 @@ from tests.support.server_waits import NeverHappened
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from types import TracebackType
 
     from tests.support.server import ServerProcess
 
 MARK: Final = 0.08
 TRIES: Final = 12  #: that a machine busy with other things has to let all workers run in time
+PAUSE: Final = 0.5  #: seconds between two of them: a worker that does not run now may do so then
 _FIRST: Final = 16  #: cell of the first row
 
 
@@ -92,9 +95,15 @@ class Clients:
         A machine that is busy with other things keeps some of them from running in time; later connections
         even that out.
         """
-        for _ in range(TRIES):
-            self.one_by_one(number)
-            if self.skew(workers) <= MARK:
+        self.try_until(lambda: self.skew(workers) <= MARK, lambda: self.one_by_one(number))
+
+    def try_until(self, is_so: Callable[[], bool], attempt: Callable[[], None]) -> None:
+        """Do something, and again with pauses, until something is so."""
+        for number in range(TRIES):
+            if number:
+                time.sleep(PAUSE)
+            attempt()
+            if is_so():
                 return
         raise AssertionError(f"not even: {self.owners}")
 
