@@ -75,6 +75,8 @@ class Client:
     def take(self, request: Request) -> None:
         """Send a request, on the connection there is or on a new one."""
         self.request = request
+        if self._connection is not None and self._connection.transport.is_closing():
+            self._drop()  # between two requests, and known before this one was sent
         if self._connection is None:
             self._opening = asyncio.create_task(self._open(request))
         else:
