@@ -101,12 +101,13 @@ def only(is_wanted: Callable[[Example], bool]) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module", params=EXAMPLES, ids=name_of)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    """A server of one worker with default settings, and one to believe a proxy's prefix.
+    """A server of one worker, which believes a proxy's prefix and closes no connection that idles.
 
     The application is told of its start and its stop; it is imported once, for all workers.
     """
     example: Example = request.param
-    with ServerProcess(f"examples.{example.target}", "--forwarded-fields", "prefix") as server:
+    flags = ("--forwarded-fields", "prefix", "--timeout-keep-alive", "600")
+    with ServerProcess(f"examples.{example.target}", *flags) as server:
         assert bool(server.lines(NO_LIFESPAN)) != example.has_lifespan
         assert len(server.molds()) == 1
         assert not server.lines("preload is not possible")
@@ -215,7 +216,8 @@ def test_events_come_one_at_a_time_and_end_with_the_listener(site: Site, http: h
 @only(lambda example: not example.refusal)
 def test_websocket(site: Site) -> None:
     """Messages come back, and the application is told of the end."""
-    with connect(websocket_url(site), origin=Origin(site.server.url)) as socket:  # Channels looks at it
+    origin = Origin(site.server.url)  # Channels looks at it
+    with connect(websocket_url(site), origin=origin, open_timeout=PATIENCE) as socket:
         for text in ("one", "Zoë 花", "x" * 100_000):
             socket.send(text)
             assert socket.recv(PATIENCE) == text
@@ -225,7 +227,7 @@ def test_websocket(site: Site) -> None:
 @only(lambda example: bool(example.refusal))
 def test_no_websocket(site: Site) -> None:
     """Where the framework has none, the client is told so."""
-    with pytest.raises(InvalidStatus) as refused, connect(websocket_url(site)):
+    with pytest.raises(InvalidStatus) as refused, connect(websocket_url(site), open_timeout=PATIENCE):
         pass
     assert refused.value.response.status_code == site.example.refusal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import sys
 
@@ -23,6 +24,7 @@ def test_who_is_connected_stays_and_who_comes_later_is_not(
         monkeypatch.setattr(handshakes, "_DROP_SYN", bytes(8))  # no instruction that the kernel takes
     with socket.create_server((host, 0), family=family) as listener, socket.socket(family) as late:
         with socket.create_connection(listener.getsockname()[:2]) as early:
+            assert select.select([listener], [], [], PATIENCE)[0]  # it is connected on both sides
             stop_handshakes(listener)
             late.setblocking(False)
             late.connect_ex(listener.getsockname())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from tests.support.proxy_header import MIRROR
+from tests.support.punctual import begins_anew, within
 from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR, PATIENCE, NeverHappened
 
@@ -28,9 +30,20 @@ def wait_not_listening(pid: int) -> None:
         time.sleep(0.01)
 
 
+def stop(pid: int) -> None:
+    """Stop a process, and wait until it is."""
+    os.kill(pid, SIGSTOP)
+    deadline = time.monotonic() + PATIENCE
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        if time.monotonic() > deadline:
+            raise NeverHappened("the worker goes on")
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize(
     ("state", "loop"), [("serving", "uvloop"), ("serving", "asyncio"), ("draining", "uvloop")]
 )
+@begins_anew
 def test_a_request_that_came_in_time_is_answered(state: str, loop: str) -> None:
     """It came over a kept connection before the end of the idle time, and is read behind it."""
     flag = {"serving": "--timeout-keep-alive", "draining": "--timeout-drain-idle"}[state]
@@ -38,17 +51,19 @@ def test_a_request_that_came_in_time_is_answered(state: str, loop: str) -> None:
         [worker] = server.workers()
         clients = [server.connect() for _ in range(CLIENTS)]
         try:
-            assert {client.get().status for client in clients} == {200}
-            if state == "draining":
-                server.signal(SIGHUP)
-                wait_not_listening(worker)
-            os.kill(worker, SIGSTOP)
             try:
-                for client in clients:
-                    client.send_get()
+                with within(IDLE[state]):  # so that no connection has idled for too long
+                    assert {client.get().status for client in clients} == {200}
+                    if state == "draining":
+                        server.signal(SIGHUP)
+                        wait_not_listening(worker)
+                    stop(worker)
+                    for client in clients:
+                        client.send_get()
                 threading.Event().wait(IDLE[state] + 1.5)  # deadlines are looked at twice a second
             finally:
-                os.kill(worker, SIGCONT)
+                with contextlib.suppress(ProcessLookupError):  # it left before it could be stopped
+                    os.kill(worker, SIGCONT)
             assert {client.read_response().status for client in clients} == {200}
         finally:
             for client in clients:

@@ -152,4 +152,12 @@ class TestFailures:
             visitor.let_pass()
             assert client.read_response().text == "held"
             assert server.wait_exit() == 0
+            said = r"(raised ValueError|took longer than 0\.2 s .*)\."  # it may get no CPU for that long
+            assert server.lines(rf'hooks\.on_exit: "site_app:fail" {said} Going on\.')
+
+    def test_a_stop_goes_on_if_the_very_last_one_raises(self, tmp_path: Path) -> None:
+        """It is said, and the exit code is 0."""
+        write_app(tmp_path, "v1", before="def fail(context):\n    raise ValueError('no')\n")
+        with ServerProcess(SITE, "--hook-on-exit", "site_app:fail", cwd=tmp_path) as server:
+            assert server.stop() == 0
             assert server.lines(r'hooks\.on_exit: "site_app:fail" raised ValueError\. Going on\.')

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from tests.support.apps.written import write_app
 from tests.support.client_load import PATIENT
 from tests.support.http2_client import Ended, Http2
-from tests.support.http2_frames import GOAWAY, MOST, WINDOW, Code
+from tests.support.http2_frames import GOAWAY, MOST, WINDOW, Code, get
 from tests.support.http2_load import Http2Load
 from tests.support.http2_websocket import WebSocket
+from tests.support.punctual import begins_anew, within
 from tests.support.server import BASIC, ServerProcess
 from tests.support.server_waits import Gate
 from tests.support.websocket_frames import text
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SITE: Final = "site_app:app"
 ECHO: Final = "tests.support.apps.websocket_echo:app"
 FLAGS: Final = ("--http2", *PATIENT)
+SHORT: Final = 0.3  #: seconds that clients have where they are to be let go
 
 
 def address_of(server: ServerProcess) -> Address:
@@ -34,6 +37,16 @@ def address_of(server: ServerProcess) -> Address:
 
 def connect(server: ServerProcess) -> Http2:
     return Http2(address_of(server))
+
+
+def begun(server: ServerProcess, data: bytes, **options: Any) -> Http2:
+    """Connect, and send this before the server lets the client go."""
+    with contextlib.ExitStack() as stack:
+        with within(SHORT):
+            client = stack.enter_context(Http2(address_of(server), **options))
+            client.send(data)
+        stack.pop_all()
+        return client
 
 
 def check_leaves(client: Http2, last: int) -> None:
@@ -166,7 +179,9 @@ def test_a_connection_has_its_share_of_requests() -> None:
     """--limit-requests-per-connection: all of these are answered, and the client told to take another."""
     flags = ("--limit-requests-per-connection", "3", *FLAGS)
     with ServerProcess(BASIC, *flags) as server, connect(server) as client:
-        streams = [client.send_request("/") for _ in range(5)]
+        streams = [client.new_stream() for _ in range(5)]
+        # All at once: the server ends the connection behind the third.
+        client.send(*(get(stream, "/") for stream in streams))
         answers = [client.answer(stream) for stream in streams[:3]]
         assert [answer.body for answer in answers] == [b"basic"] * 3
         client.check_end()
@@ -181,23 +196,24 @@ def test_a_connection_has_its_share_of_requests() -> None:
                 assert answer is None or answer.reset == Code.REFUSED_STREAM
 
 
+@begins_anew
 def test_clients_that_do_nothing_are_let_go() -> None:
     """Idle connections, ones that never begin, and responses that nobody takes."""
-    times = ("--timeout-keep-alive", "0.3", "--timeout-request-head", "0.3", "--timeout-write-stall", "0.3")
+    names = ("keep-alive", "request-head", "write-stall")
+    times = (part for name in names for part in (f"--timeout-{name}", f"{SHORT:g}"))
     with ServerProcess(BASIC, "--http2", "--no-access-log", *times) as server:
-        with connect(server) as client:
-            assert client.ask("/").status == 200
+        with begun(server, get(1, "/")) as client:
+            assert client.answer(1).status == 200
             client.check_end()
             assert client.goaway is not None
             assert (client.goaway.code, client.goaway.number) == (Code.NO_ERROR, 1)
-        for begun in (b"", b"PRI * HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"):
-            with Http2(address_of(server), values=None) as client:
-                client.send(begun)
+        for part in (b"", b"PRI * HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"):
+            with begun(server, part, values=None) as client:
                 while client.socket.recv(1000):
                     pass
-        with Http2(address_of(server), gives_back=False) as client:
-            stream = client.send_request("/stream?pieces=100&size=10000")
-            answer = client.answer(stream)
+        with begun(server, get(1, "/stream?pieces=100&size=10000"), gives_back=False) as client:
+            answer = client.answer(1)
             assert answer.reset is not None
             assert not answer.has_ended
-        assert server.get().status == 200
+        with within(SHORT):
+            assert server.get().status == 200

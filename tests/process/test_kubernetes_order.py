@@ -21,7 +21,8 @@ from tests.support.supervised import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DELAY = 3 * FACTOR  #: drain_delay of the pods
+#: drain_delay of the pods: longer than a busy machine may hold up a client that is just being connected.
+DELAY = 10 * FACTOR
 LAG = 0.4  #: until the endpoints lose a pod that is being deleted
 SERVICE = ("web.shop.svc", 80)
 FLAGS = ("--drain-delay", f"{DELAY:g}", *PATIENT, "--timeout-graceful-shutdown", f"{10 * FACTOR:g}")

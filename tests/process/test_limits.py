@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.client import Connection, ConnectionEnded
-from tests.support.connections import has_answer, reset, wait_connections
+from tests.support.connections import count_connections, has_answer, reset, wait_connections
+from tests.support.punctual import begins_anew, within
 from tests.support.server import ServerProcess
 from tests.support.server_waits import FACTOR, PATIENCE, Gate
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 EXTENDED = "tests.support.apps.extended:app"
 MIB = 1024 * 1024
+LITTLE = 64 * 1024  #: room for what is received
 DEADLINE = 0.5 * FACTOR  #: seconds that the servers below give for one thing; LONG for all others
 LONG = "600"
 TIMEOUTS = ("request-head", "keep-alive", "request-body", "write-stall", "linger")
@@ -69,12 +71,33 @@ def post(path: str, *fields: str) -> bytes:
     return "\r\n".join([f"POST {path} HTTP/1.1", "Host: test", *fields, "", ""]).encode()
 
 
-def wait_end(client: Connection) -> float:
-    """Wait until the server ends the connection without a word; return how long that took."""
-    begun = time.monotonic()
+def told(server: ServerProcess, data: bytes, receive_buffer: int = 0) -> Connection:
+    """Connect, and send this before the server waits no longer for a first byte."""
+    with contextlib.ExitStack() as stack:
+        with within(DEADLINE):
+            address = ("127.0.0.1", server.port)
+            client = stack.enter_context(Connection(address, receive_buffer=receive_buffer))
+            client.send(data)
+        stack.pop_all()
+        return client
+
+
+def kept(server: ServerProcess, data: bytes) -> Connection:
+    """Connect, have a request answered, and send this before the connection has idled for too long."""
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(server.connect())
+        with within(DEADLINE):
+            client.send(get("/"))
+            assert client.read_response().status == 200
+            client.send(data)
+        stack.pop_all()
+        return client
+
+
+def wait_end(client: Connection) -> None:
+    """Wait until the server ends the connection without a word."""
     with contextlib.suppress(ConnectionResetError):
         assert client.read_until_end() == b""
-    return time.monotonic() - begun
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +111,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def thirsty(server: ServerProcess) -> Connection:
     """Connect with little room for what is received."""
-    return Connection(("127.0.0.1", server.port), receive_buffer=64 * 1024)
+    return Connection(("127.0.0.1", server.port), receive_buffer=LITTLE)
 
 
 def send_until_blocked(client: Connection, size: int) -> int:
@@ -109,43 +132,46 @@ class Trickle:
         self._client = client
         self._byte = byte
 
-    def until_answered(self) -> float:
-        """Return how long it took."""
+    def until_answered(self) -> None:
+        """Return when something has come."""
         begun = time.monotonic()
         while not has_answer(self._client, 0.05):
             with contextlib.suppress(ConnectionError):
                 self._client.send(self._byte)
             assert time.monotonic() - begun < PATIENCE, "the server waits for ever"
-        return time.monotonic() - begun
 
 
 class TestHead:
+    @begins_anew
     def test_a_head_that_comes_byte_by_byte_has_an_absolute_deadline(self) -> None:
         """Each byte in time does not help: 408 and the end (RFC 9110 section 15.5.9)."""
         server = SERVERS["heads"]
         mark = server.mark()
+        part = b"GET / HTTP/1.1\r\nX: "
         for before in (b"", get("/")):
-            with server.connect() as client:
+            begun = time.monotonic()
+            with told(server, before or part) as client:
                 if before:
-                    client.send(before)
                     assert client.read_response().status == 200
-                client.send(b"GET / HTTP/1.1\r\nX: ")
-                took = Trickle(client).until_answered()
+                    begun = time.monotonic()
+                    client.send(part)
+                Trickle(client).until_answered()
+                assert time.monotonic() - begun >= DEADLINE - 0.1
                 answer = client.read_response()
                 assert (answer.status, answer.is_last) == (408, True)
-                assert took >= DEADLINE - 0.1
         server.wait_line("WARNING: +Invalid HTTP request received: request head took too long.", since=mark)
 
-    def test_a_head_that_began_behind_another_request_has_all_its_time(self, gate: Gate) -> None:
+    @begins_anew
+    def test_a_head_that_began_behind_another_request_has_all_its_time(self) -> None:
         """It counts from when its turn has come, not from when the connection was made."""
         server = SERVERS["heads"]
-        with server.connect() as client:
-            client.send(get(f"/hold?gate={gate.port}") + get("/?second")[:-2])
+        with Gate() as gate, told(server, get(f"/hold?gate={gate.port}") + get("/?second")[:-2]) as client:
             visitor = gate.wait_visitor()
             assert not has_answer(client, 2 * DEADLINE)
-            visitor.let_pass()
-            assert client.read_response().text == "held"
-            client.send(b"\r\n")
+            with within(DEADLINE):
+                visitor.let_pass()
+                assert client.read_response().text == "held"
+                client.send(b"\r\n")
             assert client.read_response().headers["x-query"] == "second"
 
     def test_a_new_connection_on_which_nothing_comes_is_closed_without_a_word(self) -> None:
@@ -158,11 +184,12 @@ class TestHead:
                 wait_end(client)
             assert not server.stderr.matches("WARNING|ERROR", mark)
 
+    @begins_anew
     def test_a_kept_alive_connection_has_another_deadline(self) -> None:
         """The time for a head begins with its first byte."""
         server = SERVERS["heads"]
-        with server.connect() as client:
-            assert client.get().status == 200
+        with told(server, get("/")) as client:
+            assert client.read_response().status == 200
             assert not has_answer(client, 2 * DEADLINE)
             assert client.get().status == 200
 
@@ -173,29 +200,26 @@ class TestKeepAlive:
         server = SERVERS["idlers"]
         mark = server.mark()
         with server.connect() as client, server.connect() as blank:
+            begun = time.monotonic()
             for each in (client, blank):
                 assert each.get().status == 200
             blank.send(b"\r\n")
-            assert wait_end(client) >= DEADLINE - 0.1
+            wait_end(client)
+            assert time.monotonic() - begun >= DEADLINE - 0.1
             wait_end(blank)
             assert not server.stderr.matches("WARNING|ERROR", mark)
 
-    def test_a_running_request_does_not_idle(self, gate: Gate) -> None:
+    @begins_anew
+    def test_a_running_request_does_not_idle(self) -> None:
         """Neither one that is answered nor one whose head or body is still coming."""
         server = SERVERS["idlers"]
         with (
-            server.connect() as running,
-            server.connect() as head,
-            server.connect() as body,
+            Gate() as gate,
+            kept(server, get(f"/hold?gate={gate.port}")) as running,
+            kept(server, get("/?head")[:-2]) as head,
+            kept(server, post("/count", "Content-Length: 2") + b"x") as body,
         ):
-            running.send(get("/"))
-            running.read_response()
-            running.send(get(f"/hold?gate={gate.port}"))
             visitor = gate.wait_visitor()
-            head.get()
-            head.send(get("/?head")[:-2])
-            body.get()
-            body.send(post("/count", "Content-Length: 2") + b"x")
             assert not has_answer(running, 2.5 * DEADLINE)
             visitor.let_pass()
             assert running.read_response().text == "held"
@@ -204,6 +228,7 @@ class TestKeepAlive:
             body.send(b"y")
             assert body.read_response().text == "2"
 
+    @begins_anew
     def test_a_client_that_took_its_response_slowly_then_has_the_whole_time(self) -> None:
         """A connection idles from when its client has taken the response, not from when that was made."""
         server = SERVERS["idlers"]
@@ -211,9 +236,13 @@ class TestKeepAlive:
             client.send(get(f"/whole?size={16 * MIB}"))
             assert has_answer(client, PATIENCE)
             time.sleep(2.5 * DEADLINE)  # it is busy with the response: no time has passed
-            assert len(client.read_response().body) == 16 * MIB
-            assert client.get().status == 200
-            assert wait_end(client) >= DEADLINE - 0.1
+            with within(DEADLINE):
+                assert len(client.read_response().body) == 16 * MIB
+                begun = time.monotonic()
+                client.send(get("/"))
+            assert client.read_response().status == 200
+            wait_end(client)
+            assert time.monotonic() - begun >= DEADLINE - 0.1
 
     def test_the_rest_of_an_unwanted_body_does_not_keep_a_connection_for_ever(self) -> None:
         """A client may finish its upload behind the response, but not take all day."""
@@ -233,8 +262,10 @@ class TestBody:
         """A byte now and then is less than --limit-request-body-rate demands."""
         server = SERVERS["bodies"]
         with server.connect() as client:
+            begun = time.monotonic()
             client.send(post("/count", "Content-Length: 100000"))
-            assert Trickle(client).until_answered() >= DEADLINE - 0.1
+            Trickle(client).until_answered()
+            assert time.monotonic() - begun >= DEADLINE - 0.1
             answer = client.read_response()
             assert (answer.status, answer.is_last) == (408, True)
             server.wait_line("WARNING: +Invalid HTTP request received: request body came too slowly.")
@@ -256,30 +287,40 @@ class TestBody:
                 client.read_response()
             assert server.get().status == 200
 
+    @begins_anew
     def test_a_body_at_a_sufficient_rate_may_take_long(self) -> None:
         """Several times the deadline."""
         server = SERVERS["bodies"]
         with server.connect() as client:
+            before = time.monotonic()
             client.send(post("/count", "Content-Length: 20000"))
             for _ in range(20):
-                client.send(b"x" * 1000)
+                now = time.monotonic()
+                with within(DEADLINE, since=before):  # so that each window has a piece
+                    client.send(b"x" * 1000)
+                before = now
                 time.sleep(3.5 * DEADLINE / 20)
             assert client.read_response().text == "20000"
 
-    def test_a_body_that_waits_for_the_application_is_no_slow_body(self, gate: Gate) -> None:
+    @begins_anew
+    def test_a_body_that_waits_for_the_application_is_no_slow_body(self) -> None:
         """While the worker does not read, the client cannot send; afterwards it has its time again."""
         size = 8 * MIB
         server = SERVERS["bodies"]
-        with server.connect() as client:
-            client.send(post(f"/later?gate={gate.port}", f"Content-Length: {size}"))
+        with Gate() as gate, server.connect() as client:
+            first = b"x" * MIB  # more than the worker reads ahead, so that it reads no more at once
+            with within(DEADLINE):
+                client.send(post(f"/later?gate={gate.port}", f"Content-Length: {size}") + first)
             visitor = gate.wait_visitor()
-            sent = send_until_blocked(client, size - 100)
+            sent = len(first) + send_until_blocked(client, size - len(first) - 100)
             assert not has_answer(client, 3 * DEADLINE)
-            visitor.let_pass()
-            client.send(b"x" * (size - sent))
+            with within(DEADLINE):
+                visitor.let_pass()
+                client.send(b"x" * (size - sent))
             assert client.read_response().text == str(size)
 
     @pytest.mark.parametrize("kind", ["100-continue", "blocked"])
+    @begins_anew
     def test_a_client_that_could_not_send_until_just_now_is_given_time(self, kind: str) -> None:
         """Whenever in a window of the deadline the worker says that it wants the body."""
         expect = ("Expect: 100-continue",) if kind == "100-continue" else ()
@@ -290,16 +331,18 @@ class TestBody:
             for number in range(8):
                 client = stack.enter_context(server.connect())
                 seconds = DEADLINE * (0.6 + number / 5)
-                client.send(post(f"/doze?seconds={seconds}", f"Content-Length: {size}", *expect))
-                if not expect:
-                    client.send(b"x" * (size - 10))
-                clients.append((time.monotonic() + seconds + 0.6 * DEADLINE, client))
-            for moment, client in clients:
-                if expect:
-                    assert client.read_exactly(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
-                time.sleep(max(0.0, moment - time.monotonic()))
-                with contextlib.suppress(ConnectionError):
-                    client.send(b"x" * (size if expect else 10))
+                wanted = time.monotonic() + seconds  # or a little later
+                head = post(f"/doze?seconds={seconds}", f"Content-Length: {size}", *expect)
+                with within(DEADLINE):
+                    client.send(head + (b"" if expect else b"x" * (size - 10)))
+                clients.append((wanted, client))
+            for wanted, client in clients:
+                with within(DEADLINE, since=wanted):
+                    if expect:
+                        assert client.read_exactly(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                    time.sleep(max(0.0, wanted + 0.6 * DEADLINE - time.monotonic()))
+                    with contextlib.suppress(ConnectionError):
+                        client.send(b"x" * (size if expect else 10))
             assert [client.read_response().status for _, client in clients] == [200] * 8
 
     def test_a_client_that_waits_for_100_continue_is_not_slow(self, gate: Gate) -> None:
@@ -335,28 +378,39 @@ class TestUnreadResponse:
             assert server.get().status == 200
 
     @pytest.mark.parametrize("before", [0, 4 * MIB])
+    @begins_anew
     def test_a_client_that_takes_nothing_of_a_file_is_dropped(self, large: Path, before: int) -> None:
         """Also if it took all that was before the file, and stops then."""
         server = SERVERS["stalls"]
         with thirsty(server) as client:
-            client.send(get(f"/file?path={large}&more={before}" if before else f"/path?path={large}"))
             read = 0
-            while read < before + 100_000:
-                read += len(client.socket.recv(65536))
+            with within(DEADLINE):
+                client.send(get(f"/file?path={large}&more={before}" if before else f"/path?path={large}"))
+                while read < before + 100_000:
+                    piece = client.socket.recv(65536)
+                    assert piece
+                    read += len(piece)
             wait_connections(server, 0)
             assert server.get().status == 200
 
+    @begins_anew
     def test_a_client_that_takes_a_little_now_and_then_is_served(self, large: Path) -> None:
         """Slow is not stalled: several times the deadline, for a body and for a file."""
         server = SERVERS["stalls"]
+        wait_connections(server, 0)  # nobody is left of the tests before
         with thirsty(server) as body, thirsty(server) as file:
+            before = time.monotonic()
             body.send(get(f"/whole?size={32 * MIB}"))
             file.send(get(f"/path?path={large}"))
             for _ in range(14):
-                for client in (body, file):
-                    assert client.socket.recv(65536)
+                now = time.monotonic()
+                with within(DEADLINE, since=before):
+                    for client in (body, file):
+                        assert client.socket.recv(65536)
+                before = now
                 time.sleep(DEADLINE / 4)
-            wait_connections(server, 2)
+            with within(DEADLINE, since=before):
+                assert count_connections(server) == 2
 
     def test_unread_pipelined_responses_count_as_well(self) -> None:
         """The client sends request after request and reads no answer."""
@@ -430,22 +484,19 @@ def test_a_reset_leaves_nothing_behind(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@begins_anew
 def test_deadlines_are_kept_with_either_loop(loop: str, large: Path) -> None:
     """One of each kind, all at once."""
     with (
         serving(*TIMEOUTS, flags=(*RATE, "--loop", loop)) as server,
+        told(server, get("/")) as idle,
+        told(server, b"GET / HTTP/1.1\r\n") as head,
+        told(server, post("/count", "Content-Length: 10000") + b"x") as body,
         server.connect() as silent,
-        server.connect() as head,
-        server.connect() as idle,
-        server.connect() as body,
-        thirsty(server) as stream,
-        thirsty(server) as file,
+        told(server, get("/stream?pieces=1024&size=65536"), receive_buffer=LITTLE),
+        told(server, get(f"/path?path={large}"), receive_buffer=LITTLE),
     ):
-        idle.get()
-        head.send(b"GET / HTTP/1.1\r\n")
-        body.send(post("/count", "Content-Length: 10000") + b"x")
-        stream.send(get("/stream?pieces=1024&size=65536"))
-        file.send(get(f"/path?path={large}"))
+        assert idle.read_response().status == 200
         assert [client.read_response().status for client in (head, body)] == [408, 408]
         for client in (silent, idle):
             wait_end(client)

@@ -111,7 +111,8 @@ def test_a_worker_that_is_starved_is_left_alone_and_one_that_is_blocked_as_well_
 
 def test_unwell_workers_are_replaced_first_and_let_go_then() -> None:
     """One that answers its probes 503 and one that does not answer: under load nothing is lost."""
-    health = ("--health-path", "/health", "--health-interval", "0.1", "--health-timeout", "0.5")
+    # The time is one in which a busy machine lets every worker that is well answer.
+    health = ("--health-path", "/health", "--health-interval", "0.1", "--health-timeout", "4")
     flags = ("--workers", "3", "--health-threshold", "2", *health, *PATIENT)
     with Supervised(AILING, *flags, "--recycle-spacing", "0") as server, server.one_each(3) as to:
         [failing, silent, well] = to
@@ -120,7 +121,7 @@ def test_unwell_workers_are_replaced_first_and_let_go_then() -> None:
             for pid, status in ((failing, 503), (silent, 0)):
                 assert to[pid].get(f"/be_unwell?n={status}").pid == pid
                 to[pid].socket.close()
-            for pid, why in ((failing, "status 503"), (silent, r"The application took longer than 0\.5 s\.")):
+            for pid, why in ((failing, "status 503"), (silent, r"The application took longer than 4 s\.")):
                 for times in (1, 2):
                     said = rf"\[{pid}\] failed its health probe of /health: {why} \({times} of 2\)"
                     server.wait_line(f"WARNING: +Worker {said}")

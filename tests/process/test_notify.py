@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import time
+from itertools import groupby, pairwise
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,23 +66,29 @@ def test_the_watchdog_is_fed_while_workers_beat_and_in_a_stop(stopped: list[int]
         assert ready.fields == {"READY": "1", "STATUS": "Serving.", "WATCHDOG": "1"}
         assert manager.all[0].fields == {"EXTEND_TIMEOUT_USEC": "15000000"}
         assert manager.times("WATCHDOG")[0] == ready.at
-        fifth = manager.wait("WATCHDOG", count=5)
-        assert fifth.at - ready.at <= 5 * WATCHDOG
+        manager.wait("WATCHDOG", count=5)
+        fed = manager.times("WATCHDOG")[:5]
+        assert median(after - before for before, after in pairwise(fed)) < WATCHDOG
         manager.wait("STATUS", "2 of 2 workers serve, 0 requests in flight")
 
+        mark, since = server.mark(), manager.mark()
         for pid in server.workers():
             os.kill(pid, signal.SIGSTOP)
             stopped.append(pid)
-        server.wait_line(r"The watchdog is not fed: \d of 2 workers beats?, more than half must; ")
-        manager.wait("STATUS", "; too few workers beat, so the watchdog is not fed")
+        server.wait_line(
+            r"The watchdog is not fed: \d of 2 workers beats?, more than half must; ", since=mark
+        )
+        manager.wait("STATUS", "; too few workers beat, so the watchdog is not fed", since=since)
         since = manager.mark()
         time.sleep(WATCHDOG)  # nothing comes: that takes its time to be seen
         assert manager.times("WATCHDOG", since) == []
         while stopped:
             os.kill(stopped.pop(), signal.SIGCONT)
-        server.wait_line("The watchdog is fed again: ")
+        server.wait_line("The watchdog is fed again: ", since=mark)
         manager.wait("WATCHDOG", since=since)
-        assert len(server.lines("The watchdog is not fed")) == 1
+        # Each is said once; a machine that holds a worker up may have it said as well.
+        said = [match[1] for _, match in server.stderr.matches("The watchdog is (not fed|fed again)")]
+        assert [text for text, _ in groupby(said)] == said
 
         with server.connect() as held:
             held.send_get(f"/hold?gate={gate.port}")

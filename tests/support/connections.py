@@ -28,15 +28,17 @@ def reset(client: Connection) -> None:
     client.socket.close()
 
 
+def count_connections(server: ServerProcess) -> int:
+    """Return how many connections the only worker has."""
+    [worker] = server.workers()
+    every = psutil.Process(worker).net_connections("tcp")
+    return sum(each.status != psutil.CONN_LISTEN and each.laddr.port == server.port for each in every)
+
+
 def wait_connections(server: ServerProcess, count: int) -> None:
     """Wait until the only worker has so many connections."""
     deadline = time.monotonic() + PATIENCE
-    [worker] = server.workers()
-    while True:
-        every = psutil.Process(worker).net_connections("tcp")
-        found = [each for each in every if each.status != psutil.CONN_LISTEN]
-        if sum(each.laddr.port == server.port for each in found) == count:
-            return
+    while (found := count_connections(server)) != count:
         if time.monotonic() > deadline:
-            raise NeverHappened(f"the worker has {found}")
+            raise NeverHappened(f"the worker has {found} connections")
         time.sleep(0.01)
