@@ -193,7 +193,11 @@ windows = st.sampled_from([0, 1, 100, WINDOW, MOST])
 
 
 @given(st.lists(step, max_size=25), windows)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_what_is_right_is_answered_right(
     served: ServerProcess, steps: list[tuple[Any, ...]], window: int
 ) -> None:

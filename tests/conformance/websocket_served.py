@@ -33,7 +33,13 @@ def serving(target: str, *flags: str, codecs: tuple[str, ...] = CODECS[:1]) -> C
     return server
 
 
-def fails_with_wsproto(request: pytest.FixtureRequest, reason: str) -> None:
-    """Expect the test that asks for it to fail with wsproto, where the library leaves no other way."""
-    if request.node.callspec.params["server"][0] == "wsproto":
+def fails_with_wsproto(request: pytest.FixtureRequest, reason: str) -> bool:
+    """Expect the test that asks for it to fail with wsproto, where the library leaves no other way.
+
+    Returns:
+        Whether that is so here.
+    """
+    is_so: bool = request.node.callspec.params["server"][0] == "wsproto"
+    if is_so:
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    return is_so
