@@ -72,10 +72,11 @@ def control_group(controller: str, file: Mapping[bool, str]) -> Iterator[Control
             pytest.skip(f"the control groups of this machine have no {file[group.is_v1]}")
         yield group
     finally:
-        _remove(group.folder)
+        remove(group.folder)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
+    """Remove a group whose processes have ended."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -6,13 +6,13 @@ It has its own network, processes, cgroups and files; what it writes is in memor
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "srvctl-machine-"
 _PROGRAMS: Final = ("systemd-nspawn", "ip", "nsenter", "unshare", "setpriv")
 _BOOT: Final = 60.0 * FACTOR
+_NUMBERS: Final = itertools.count(1)
 #: What becomes the container: in a cgroup of its own, with all it writes in memory. The mounts are seen by
 #: nobody else, and end with it; so does it itself, politely, when the tests are killed (PR_SET_PDEATHSIG).
 _SCRIPT: Final = """
@@ -67,7 +68,8 @@ def _booted() -> Iterator[Machine]:
     _remove_leftovers()
     with contextlib.ExitStack() as stack:
         below = stack.enter_context(layers())
-        name = f"{_PREFIX}{os.getpid()}-{threading.get_native_id()}"
+        # Each has another name: what the kernel has not yet taken away of the last one is in nobody's way.
+        name = f"{_PREFIX}{os.getpid()}-{next(_NUMBERS)}"
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix=name))
         group = _cgroups()[0] / name
         stack.callback(_remove_groups, name)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.support.cgroup import remove
 from tests.support.container import Container
 from tests.support.container_base import IMAGE, NoPodman, base, unmount, write_configuration
 from tests.support.machine_root import CHECKOUT, NoMachine
@@ -111,9 +112,8 @@ class Podman:
         unmount(self.folder)
         shutil.rmtree(self.folder)
         for cgroup in [*_CGROUPS.glob(f"*/{self.cgroup}"), *_CGROUPS.glob(self.cgroup)]:
-            for below in sorted(cgroup.rglob("*/"), reverse=True):
-                below.rmdir()
-            cgroup.rmdir()
+            for folder in (*sorted(cgroup.rglob("*/"), reverse=True), cgroup):
+                remove(folder)
         assert str(self.folder) not in Path("/proc/self/mountinfo").read_text()
 
 

@@ -6,8 +6,10 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+from tests.support.ports import reserve_port
 from tests.support.server_waits import PATIENCE, NeverHappened
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self._held = ExitStack()
+        self.port = reserve_port(self._held)
         self.path = folder / "r.sock"
         self._folder = folder
         self._flags = flags
@@ -76,3 +78,4 @@ class RedisServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._held.close()

@@ -68,14 +68,14 @@ def test_websockets(front: FrontProxy) -> None:
 
 def test_checks_of_the_console(tmp_path: Path) -> None:
     """As the comment of the sample has them: Caddy sends nothing more before the server goes."""
-    flags = (*TRUSTED, "--console", "127.0.0.1:0", "--drain-delay", "10s")
+    flags = (*TRUSTED, "--console", "127.0.0.1:0", "--drain-delay", "600s")
     with ServerProcess(MIRROR, *flags) as server, contextlib.ExitStack() as stack:
         port = server.wait_line(r"The console is at http://127\.0\.0\.1:(\d+)")[1]
         checks = f"health_uri /readyz\n\t\thealth_port {port}\n\t\thealth_interval 100ms\n\t\tlb_retries 2"
         proxy = stack.enter_context(caddy(server, tmp_path, {"lb_retries 2": checks}))
         proxy.wait_status(200)
         server.signal(SIGTERM)
-        server.wait_line("accepting for 10 s")
+        server.wait_line("accepting for 600 s")
         proxy.wait_status(503)
         assert server.get().status == 200
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, pytest.mark.timeout(10 * PATIENCE)]  # a browser takes its time
 
 CHAT = "examples.chat:app"
+#: What the console says of a server that has just gone.
+AWAY = "ERR_CONNECTION_(REFUSED|RESET)"
 MARK_UP = '<b>bold</b><img src="x" onerror="document.title = 1"><script>document.title = 1</script>&amp;'
 
 
@@ -156,7 +158,7 @@ def test_who_leaves_is_gone(browser: Browser, server: ServerProcess) -> None:
 
 def test_what_is_written_while_the_server_is_away_stays(browser: Browser) -> None:
     """The page says that it tries again, and sends nothing."""
-    with ServerProcess(CHAT) as server, window(browser, expected="ERR_CONNECTION_REFUSED") as page:
+    with ServerProcess(CHAT) as server, window(browser, expected=AWAY) as page:
         one = ChatPage(page, server.url, "one", "away")
         assert server.stop() == 0
         page.get_by_role("status").filter(has_text="Reconnecting").wait_for()

@@ -27,7 +27,8 @@ DIGEST = f"{len(BODY)} {hashlib.sha256(BODY).hexdigest()}"
 @pytest.fixture(scope="module", params=["httptools", "h11"])
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     program("curl")
-    with ServerProcess(MIRROR, "--http", request.param) as running:
+    # Clients that keep a connection must not find it closed because the machine is slow.
+    with ServerProcess(MIRROR, "--http", request.param, "--timeout-keep-alive", "60s") as running:
         yield running
 
 
@@ -59,12 +60,13 @@ def test_get(server: ServerProcess) -> None:
 
 
 def test_an_upload_that_waits_for_100_continue(server: ServerProcess, upload: str) -> None:
-    """RFC 9110 section 10.1.1; curl would send the body after a second without an answer, too."""
-    flags = ["-H", "Expect: 100-continue", "--expect100-timeout", "15", "--data-binary", f"@{upload}"]
-    said, did = curl(*flags, f"{server.url}/digest", "-w", "\n%{time_total}")
-    digest, seconds = said.split("\n")
-    assert digest == DIGEST
-    assert float(seconds) < 15
+    """RFC 9110 section 10.1.1; curl would send the body after a second without an answer, too.
+
+    Here it would wait for longer than it may take.
+    """
+    flags = ["-H", "Expect: 100-continue", "--expect100-timeout", "600", "--data-binary", f"@{upload}"]
+    said, did = curl(*flags, f"{server.url}/digest")
+    assert said == DIGEST
     assert "< HTTP/1.1 100 Continue" in did
 
 

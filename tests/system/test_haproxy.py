@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import through_proxy
 from tests.support.certificates import Authority
+from tests.support.client_load import PATIENT
 from tests.support.front_programs import haproxy
 from tests.support.front_proxy import FrontProxy, program
 from tests.support.proxy_header import MIRROR, ON, read_seen
@@ -40,7 +41,7 @@ def setup(
 ) -> Iterator[tuple[ServerProcess, FrontProxy]]:
     """The server behind HAProxy in mode http."""
     has_protocol = request.param == "PROXY protocol"
-    flags = [*TRUSTED, "--workers", "2", *(ON if has_protocol else [])]
+    flags = [*TRUSTED, *PATIENT, "--workers", "2", *(ON if has_protocol else [])]
     with (
         ServerProcess(MIRROR, *flags, bind=bind) as server,
         haproxy(server, HTTP, tmp_path_factory.mktemp("haproxy"), V2 if has_protocol else {}) as front,
@@ -103,8 +104,8 @@ def test_checks_are_no_reason_to_complain(setup: tuple[ServerProcess, FrontProxy
 def test_connections_are_kept(tmp_path: Path) -> None:
     """Who it is from is seen where HAProxy is not trusted."""
     with (
-        ServerProcess(MIRROR, "--forwarded-allow-ips", "10.0.0.1") as server,
-        haproxy(server, HTTP, tmp_path) as front,
+        ServerProcess(MIRROR, "--forwarded-allow-ips", "10.0.0.1", *PATIENT) as server,
+        haproxy(server, HTTP, tmp_path, {"pool-purge-delay 2s": "pool-purge-delay 600s"}) as front,
     ):
         ports = set()
         for _ in range(100):

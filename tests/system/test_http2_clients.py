@@ -28,9 +28,13 @@ BODY: Final = bytes(range(256)) * 20_000  # 5 MB
 DIGEST: Final = f"{len(BODY)} {hashlib.sha256(BODY).hexdigest()}"
 
 
+#: Clients that keep a connection must not find it closed because the machine is slow.
+FLAGS: Final = ("--http2", "--no-access-log", "--timeout-keep-alive", "60s")
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with ServerProcess(MIRROR, "--http2", "--no-access-log") as running:
+    with ServerProcess(MIRROR, *FLAGS) as running:
         yield running
 
 
@@ -42,7 +46,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def secure(authority: Authority) -> Iterator[ServerProcess]:
     flags = authority.issue("server", "localhost", "127.0.0.1").flags
-    with ServerProcess(MIRROR, "--http2", "--no-access-log", *flags) as running:
+    with ServerProcess(MIRROR, *FLAGS, *flags) as running:
         yield running
 
 

@@ -138,8 +138,12 @@ def test_the_pod_of_the_manifest_lives_as_it_should(
     wait_until(lambda: "killed by SIGKILL" in container.execute("srvctl", "why"), "the death is written down")
     assert list((tmp_path / "state").rglob("*.ledger")), "it would not outlive the container"
 
-    # A ConfigMap that keeps its name changes in place.
-    volumes.update({name: text.replace("count = 2", "count = 3") for name, text in data.items()})
+    # A ConfigMap that keeps its name changes in place. The delay is longer than what is looked at meanwhile.
+    changes = {"count = 2": "count = 3", 'drain_delay = "5s"': 'drain_delay = "15s"'}
+    for old, new in changes.items():
+        assert any(old in text for text in data.values())
+        data = {name: text.replace(old, new) for name, text in data.items()}
+    volumes.update(data)
     container.execute("srvctl", "reload")
     assert [worker["state"] for worker in container.status()["workers"]].count("ready") == 3
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import through_proxy
 from tests.support.certificates import Authority
+from tests.support.client_load import PATIENT
 from tests.support.front_programs import nginx
 from tests.support.front_proxy import FrontProxy, program
 from tests.support.proxy_header import MIRROR, ON, read_seen
@@ -31,7 +32,7 @@ def server(
 ) -> Iterator[ServerProcess]:
     program("nginx")
     bind = "127.0.0.1:0" if request.param == "tcp" else f"unix:{tmp_path_factory.mktemp('socket')}/s"
-    with ServerProcess(MIRROR, *TRUSTED, "--workers", "2", bind=bind) as running:
+    with ServerProcess(MIRROR, *TRUSTED, *PATIENT, "--workers", "2", bind=bind) as running:
         yield running
 
 
@@ -55,8 +56,8 @@ def test_the_application_sees_the_client(front: FrontProxy) -> None:
 def test_connections_are_kept(tmp_path: Path) -> None:
     """Hundreds of requests come over one: who it is from is seen where nginx is not trusted."""
     with (
-        ServerProcess(MIRROR, "--forwarded-allow-ips", "10.0.0.1") as server,
-        nginx(server, SAMPLE, tmp_path) as front,
+        ServerProcess(MIRROR, "--forwarded-allow-ips", "10.0.0.1", *PATIENT) as server,
+        nginx(server, SAMPLE, tmp_path, {"keepalive_timeout 4s": "keepalive_timeout 600s"}) as front,
         front.connect() as client,
     ):
         ports = {json.loads(client.get().body)["client"][1] for _ in range(300)}

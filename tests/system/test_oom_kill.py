@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from srvctl.supervisor.cgroups import folders, read
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.support.cgroup import control_group
 
 pytestmark = pytest.mark.system
 
-LIMIT = 64 * 2**20
-V2_TOP = Path("/sys/fs/cgroup")
+LIMIT = str(64 * 2**20)
+MEMORY = {True: "memory.limit_in_bytes", False: "memory.max"}
 PROGRAM = """
 import mmap, os, signal, sys
 from pathlib import Path
@@ -51,35 +44,15 @@ for now, work in enumerate([use_memory, lambda: os.kill(os.getpid(), signal.SIGK
 """
 
 
-@contextmanager
-def memory_cgroup() -> Iterator[Path]:
-    """A control group with `LIMIT` bytes of memory and no swap, of whichever version has memory here."""
-    name = f"srvctl-test-{os.getpid()}"
-    of_v1 = next(folders(Path("/"), "memory"), None)
-    if of_v1 is not None:
-        group, limits = of_v1 / name, ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
-    elif "memory" in read(V2_TOP / "cgroup.subtree_control").split():
-        group, limits = V2_TOP / name, ["memory.max", "memory.swap.max"]
-    else:
-        pytest.skip("no control group of this machine can limit memory")
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made: {error}")
-    try:
-        (group / limits[0]).write_text(str(LIMIT))
-        if (group / limits[1]).exists():
-            (group / limits[1]).write_text("0" if limits[1] == "memory.swap.max" else str(LIMIT))
-        yield group
-    finally:
-        group.rmdir()
-
-
 def test_a_worker_that_takes_all_memory_is_told_from_one_that_somebody_kills() -> None:
     """Both end by SIGKILL; only the kernel's count tells one from the other."""
-    with memory_cgroup() as group:
+    with control_group("memory", MEMORY) as group:
+        group.limit(
+            {"memory.limit_in_bytes": LIMIT, "memory.memsw.limit_in_bytes": LIMIT},
+            {"memory.max": LIMIT, "memory.swap.max": "0"},
+        )
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(group)],
+            [sys.executable, "-c", PROGRAM, str(group.folder)],
             capture_output=True,
             text=True,
             timeout=60,
@@ -87,5 +60,5 @@ def test_a_worker_that_takes_all_memory_is_told_from_one_that_somebody_kills() -
         )
     assert done.returncode == 0, done.stderr
     files, *deaths = done.stdout.splitlines()
-    assert group.name in files
+    assert group.folder.name in files
     assert deaths == ["killed by SIGKILL 1 True", "killed by SIGKILL 0 False", "killed by SIGKILL 1 True"]

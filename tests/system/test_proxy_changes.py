@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.client_load import PATIENT
 from tests.support.front_programs import NAMES, front
 from tests.support.proxy_header import MIRROR
 from tests.support.proxy_traffic import Traffic, request
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-FLAGS = ("--forwarded-allow-ips", "127.0.0.1,unix", "--workers", "2", "--no-access-log")
+FLAGS = ("--forwarded-allow-ips", "127.0.0.1,unix", "--workers", "2", *PATIENT)
 #: nginx has TCP behind it here, the others a Unix socket; tests of each proxy have the other one.
 UNIX = {"nginx": False, "haproxy": True, "caddy": True}
 #: What clients may see of a reload of the proxy itself, which is nothing of srvctl's.

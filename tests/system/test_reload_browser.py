@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.browser import chromium, window
+from tests.support.ports import reserve_port
 from tests.support.server import ServerProcess
 from tests.support.server_waits import PATIENCE
 
@@ -33,13 +36,21 @@ async def app(scope, receive, send):
 """
 FLAGS = ("--reload", "--reload-browser", "--reload-grace", "0.3")
 #: What the console says of an error page, of its icon, and of a server that is away.
-NOISE = "status of (500|404)|ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)"
+NOISE = "status of (500|404)|ERR_(CONNECTION_(REFUSED|RESET)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)"
 
 
 def save(path: Path, text: str, more: str = "") -> None:
     fresh = path.with_name(f".{path.name}.tmp")
     fresh.write_text(APP.format(text=text, more=more), encoding="utf-8")
     fresh.replace(path)
+
+
+def wait_loads(page: Page, loads: list[str], *titles: str) -> None:
+    """Wait until the browser has told of so many pages: their titles are those that they had then."""
+    deadline = time.monotonic() + PATIENCE
+    while len(loads) < len(titles) and time.monotonic() < deadline:
+        page.wait_for_timeout(20)
+    assert loads == [*titles]
 
 
 def wait_heading(page: Page, text: str) -> None:
@@ -74,8 +85,10 @@ def test_open_pages_show_what_was_saved(browser: Browser, main: Path) -> None:
             server.wait_line("ValueError: half a thought")
             save(main, "two")
             wait_heading(page, "two")
+            wait_loads(page, loads, "one", "two")
             save(main, "three")
             wait_heading(page, "three")
+            wait_loads(page, loads, "one", "two", "three")
             assert loads == ["one", "two", "three"]
             assert hidden.title() == "one"
             show(hidden, "visible")
@@ -109,13 +122,16 @@ def test_an_error_page_follows_what_is_saved(browser: Browser, main: Path) -> No
 
 def test_a_page_comes_back_with_the_server(browser: Browser, main: Path) -> None:
     """It may have been stopped for longer."""
-    with ServerProcess("main:app", *FLAGS, cwd=main.parent) as server:
-        port, url = server.port, server.url
-        with window(browser, expected=NOISE) as page:
-            page.goto(url)
+    with ExitStack() as held:
+        bind = f"127.0.0.1:{reserve_port(held)}"
+        with (
+            ServerProcess("main:app", *FLAGS, cwd=main.parent, bind=bind) as server,
+            window(browser, expected=NOISE) as page,
+        ):
+            page.goto(server.url)
             wait_heading(page, "one")
             assert server.stop() == 0
             page.wait_for_event("requestfailed")
             save(main, "two")
-            with ServerProcess("main:app", *FLAGS, cwd=main.parent, bind=f"127.0.0.1:{port}"):
+            with ServerProcess("main:app", *FLAGS, cwd=main.parent, bind=bind):
                 wait_heading(page, "two")

@@ -23,17 +23,18 @@ pytestmark = pytest.mark.system
 
 CLIENTS = 200
 SECONDS = 60 * FACTOR  #: that it would go on
+#: Long enough that the connections are seen to be there, also by a test that gets no CPU for some seconds.
 TIMES = {
-    "slow headers": ["--timeout-request-head", "1.5s"],
-    "slow body": ["--timeout-request-body", "1.5s"],
-    "slow read": ["--timeout-write-stall", "1.5s"],
+    "slow headers": ["--timeout-request-head", "7s"],
+    "slow body": ["--timeout-request-body", "7s"],
+    "slow read": ["--timeout-write-stall", "7s"],
 }
 MODES = {
     # Another header field, or another piece of the body, each second, for ever.
     "slow headers": ["-H", "-i", "1"],
     "slow body": ["-B", "-i", "1", "-s", "100000", "-x", "10"],
     # A window of a byte or two, one of which is read now and then, of a body that no buffer takes.
-    "slow read": ["-X", "-w", "1", "-y", "2", "-n", "5", "-z", "1"],
+    "slow read": ["-X", "-w", "1", "-y", "2", "-n", "20", "-z", "1"],
 }
 PATHS = {"slow headers": "/", "slow body": "/digest", "slow read": "/bytes?size=20000000"}
 
@@ -57,7 +58,17 @@ def connections(server: ServerProcess) -> int:
 
 
 def test_slow_clients(mode: str, server: ServerProcess, tmp_path: Path) -> None:
-    flags = ["-c", str(CLIENTS), "-r", str(CLIENTS), "-l", f"{SECONDS:.0f}", "-p", "5", *MODES[mode]]
+    flags = [
+        "-c",
+        str(CLIENTS),
+        "-r",
+        str(CLIENTS),
+        "-l",
+        f"{SECONDS:.0f}",
+        "-p",
+        f"{PATIENCE:.0f}",
+        *MODES[mode],
+    ]
     command = [program("slowhttptest"), *flags, "-u", server.url + PATHS[mode]]
     with (tmp_path / "said").open("wb") as said_file:
         attack = subprocess.Popen(command, stdout=said_file, stderr=subprocess.STDOUT)

@@ -127,13 +127,13 @@ def test_a_stop_waits_for_requests_and_leaves_nothing(machine: Machine, gate: Ga
 
 def test_a_drain_may_be_longer_than_the_unit_says(machine: Machine, gate: Gate) -> None:
     """srvctl asks for the time that it needs, for as long as it waits for a request."""
-    unit = "TimeoutStopSec=3"
+    unit = "TimeoutStopSec=8"
     with running(machine, "blog", 8001, unit=unit) as blog, blog.connect() as client:
         client.send_get(f"/hold?gate={gate.port}")
         visitor = gate.wait_visitor()
         ending = machine.begin("systemctl", "stop", blog.unit)
         with ending:
-            opening = threading.Timer(6.0, visitor.let_pass)  # twice as long as the unit says
+            opening = threading.Timer(16.0, visitor.let_pass)  # twice as long as the unit says
             opening.start()
             assert client.read_response().text == "held"
             opening.join()

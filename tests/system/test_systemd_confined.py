@@ -40,14 +40,21 @@ def everything_works(blog: Instance) -> None:
     assert blog.systemctl("reload").returncode == 0
     old, *_ = blog.workers()
     blog.kill("KILL", old)
-    machine.wait_until(
-        lambda: len(blog.workers()) == 2 and old not in blog.workers(), "the worker is replaced"
-    )
+
+    def are_two_others() -> bool:
+        """Whether two serve, and none that was before is still there."""
+        found = blog.status()["workers"]
+        pids = [worker["pid"] for worker in found]
+        return [worker["state"] for worker in found] == ["ready", "ready"] and old not in pids
+
+    machine.wait_until(are_two_others, "the worker is replaced")
     machine.wait_until(
         lambda: f"{old}" in machine.try_run(SRVCTL, "why", "--name", blog.name).stdout, "its death is told"
     )
-    status = blog.status()
-    assert all(worker["rss"] > 2**20 and worker["cpu_seconds"] > 0 for worker in status["workers"]), status
+    machine.wait_until(
+        lambda: all(one["rss"] > 2**20 and one["cpu_seconds"] > 0 for one in blog.status()["workers"]),
+        "what each worker uses is told",
+    )
     with machine.connect(("127.0.0.1", 9101)) as client:
         assert client.get("/readyz", "Connection: close").status == 200
     with machine.connect(("127.0.0.1", 9101)) as client:
@@ -104,7 +111,10 @@ def test_a_unit_of_a_user(machine: Machine) -> None:
             assert client.get("/", "Connection: close").status == 200
         machine.run(*systemctl, "reload", "srvctl@blog.service")
         assert machine.run(*systemctl, "is-active", "srvctl@blog.service").strip() == "active"
-        assert "generation 2" in machine.run(*systemctl, "status", "srvctl@blog.service")
+        machine.wait_until(
+            lambda: "generation 2" in machine.run(*systemctl, "status", "srvctl@blog.service"),
+            "the status has the generation",
+        )
         assert json.loads(machine.run(*as_ada, SRVCTL, "status", "--json"))["name"] == "blog"
         assert machine.path(f"/run/user/{uid}/srvctl/blog.sock").is_socket()
         assert machine.path("/home/ada/.local/state/srvctl/blog.ledger").exists()

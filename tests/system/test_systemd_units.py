@@ -56,8 +56,12 @@ def test_units_of_init_run_as_they_are(machine: Machine) -> None:
         machine.run("systemctl", "reload", "shop.service")
         assert machine.show("shop.service", "ActiveState") == "active"
         assert exposure(machine, "shop.service") <= 2.0
-        status = json.loads(machine.run(SRVCTL, "status", "--name", "shop", "--json"))
-        assert [worker["state"] for worker in status["workers"]] == ["ready", "ready"]
+
+        def states() -> list[str]:
+            status = json.loads(machine.run(SRVCTL, "status", "--name", "shop", "--json"))
+            return [worker["state"] for worker in status["workers"]]
+
+        machine.wait_until(lambda: states() == ["ready", "ready"], "the new workers serve, the old are gone")
     finally:
         stop(machine, *units)
 

@@ -41,7 +41,8 @@ def pair(authority: Authority) -> Pair:
 def server(authority: Authority, pair: Pair) -> Iterator[ServerProcess]:
     one = authority.issue("one", "one.example")
     flags = ["--ssl-sni", f"one.example={one.certfile}:{one.keyfile}"]
-    with ServerProcess(BASIC, *pair.flags, *flags) as running:
+    # A client that keeps its connection must not find it closed because the machine is slow.
+    with ServerProcess(BASIC, *pair.flags, *flags, "--timeout-keep-alive", "60s") as running:
         yield running
 
 
@@ -171,7 +172,7 @@ def curl(server: ServerProcess, authority: Authority, *flags: str) -> subprocess
     url = f"https://localhost:{server.port}/"
     where = ["--resolve", f"localhost:{server.port}:127.0.0.1", "--cacert", str(authority.file)]
     return subprocess.run(
-        [program("curl"), "--silent", "--show-error", "--max-time", "10", *where, *flags, url],
+        [program("curl"), "--silent", "--show-error", "--max-time", str(int(PATIENCE)), *where, *flags, url],
         capture_output=True,
         text=True,
         check=False,

@@ -168,6 +168,17 @@ def leave_orphans(count: float) -> None:
         os.waitpid(between, 0)
 
 
+def leave_lasting_orphans(count: float) -> None:
+    """Start such processes, which somebody else has to end."""
+    for _number in range(int(count)):
+        between = os.fork()
+        if between == 0:
+            if os.fork() == 0:
+                time.sleep(600)
+            os._exit(0)
+        os.waitpid(between, 0)
+
+
 def be_unwell(status: float) -> None:
     """Answer health probes with this status from now on; never, for 0."""
     global _health  # noqa: PLW0603 - of this worker, as the memory of a sick one is
@@ -193,6 +204,7 @@ _HARMS = {
         take_descriptors,
         give_descriptors_back,
         leave_orphans,
+        leave_lasting_orphans,
         be_unwell,
     )
 }
