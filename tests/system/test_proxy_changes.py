@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from srvctl.settings.groups import TimeoutSettings
 from tests.support.client_load import PATIENT
 from tests.support.front_programs import NAMES, front
 from tests.support.proxy_header import MIRROR
 from tests.support.proxy_traffic import Traffic, request
 from tests.support.server import BASIC, ServerProcess
 from tests.support.server_waits import FACTOR, Gate, NeverHappened
+from tests.support.supervised import Supervised, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,21 +145,27 @@ def test_only_a_post_may_fail_when_workers_are_killed(name: str, tmp_path: Path)
         assert traffic.errors(*allowed) == {}
 
 
+#: How each sample says for how long an idle connection is kept: the words, and those seconds.
+KEPT = {
+    "nginx": ("keepalive_timeout {}", "4s", 4.0),
+    # Half of them go each time.
+    "haproxy": ("pool-purge-delay {}", "2s", 2.0),
+    "caddy": ("keepalive {}", "4s", 4.0),
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_connections_that_idle_to_the_edge(name: str, tmp_path: Path) -> None:
-    """The proxy gives them up before srvctl does, as in the samples: no POST finds one closed."""
-    keep = 1.0 * FACTOR
-    shorter = {
-        "nginx": {"keepalive_timeout 4s": f"keepalive_timeout {keep * 800:.0f}ms"},
-        # Half of them go each time: of thirty, five times later, the last.
-        "haproxy": {"pool-purge-delay 2s": f"pool-purge-delay {keep * 100:.0f}ms"},
-        "caddy": {"keepalive 4s": f"keepalive {keep * 800:.0f}ms"},
-    }
+    """The proxy gives them up, and before srvctl would: no POST finds one closed, and none is left."""
+    words, told, seconds = KEPT[name]
+    assert seconds < TimeoutSettings().keep_alive
+    keep = 0.8 * FACTOR
+    shorter = {words.format(told): words.format(f"{keep * (125 if name == 'haproxy' else 1000):.0f}ms")}
     statuses: list[int] = []
     bind = f"unix:{tmp_path}/s" if UNIX[name] else "127.0.0.1:0"
     with (
-        ServerProcess(MIRROR, *FLAGS, "--timeout-keep-alive", f"{keep:g}", bind=bind) as server,
-        front(name, server, tmp_path, shorter[name]) as proxy,
+        Supervised(MIRROR, *FLAGS, bind=bind) as server,
+        front(name, server, tmp_path, shorter) as proxy,
     ):
         proxy.wait_status(200)
 
@@ -168,10 +176,14 @@ def test_connections_that_idle_to_the_edge(name: str, tmp_path: Path) -> None:
                     statuses.append(client.read_response().status)
                     threading.Event().wait(seconds)
 
-        pauses = [keep * (0.7 + 0.03 * number) for number in range(30)]  # until 1.6, as srvctl's clock ticks
+        pauses = [keep * (0.7 + 0.03 * number) for number in range(30)]
         clients = [threading.Thread(target=post_twice, args=(pause,), daemon=True) for pause in pauses]
         for client in clients:
             client.start()
         for client in clients:
             client.join()
-    assert statuses == [200] * 2 * len(pauses)
+        assert statuses == [200] * 2 * len(pauses)
+        wait_until(
+            lambda: not any(worker["connections"] for worker in server.status()["workers"]),
+            "the proxy has given all connections up, which srvctl would have kept",
+        )
