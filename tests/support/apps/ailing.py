@@ -157,26 +157,20 @@ def give_descriptors_back(_: float) -> None:
     _held[:] = [held for held in _held if not isinstance(held, int)]
 
 
-def leave_orphans(count: float) -> None:
+def leave_orphans(count: float, seconds: float = 0.2) -> None:
     """Start processes whose parent ends before they do."""
     for _number in range(int(count)):
         between = os.fork()
         if between == 0:
             if os.fork() == 0:
-                time.sleep(0.2)
+                time.sleep(seconds)
             os._exit(0)
         os.waitpid(between, 0)
 
 
 def leave_lasting_orphans(count: float) -> None:
     """Start such processes, which somebody else has to end."""
-    for _number in range(int(count)):
-        between = os.fork()
-        if between == 0:
-            if os.fork() == 0:
-                time.sleep(600)
-            os._exit(0)
-        os.waitpid(between, 0)
+    leave_orphans(count, 600)
 
 
 def be_unwell(status: float) -> None:
